@@ -1,0 +1,1 @@
+"""The Faust side: agents that move bytes between topics."""
