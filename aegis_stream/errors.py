@@ -143,6 +143,12 @@ class PolicyError(ConfigurationError):
     default_reason = "policy"
 
 
+class TooLongError(AegisError):
+    """A length prefix of the format cannot hold a value."""
+
+    default_reason = "too-long"
+
+
 class EventRefusedError(AegisError):
     """A writer refuses an event: it is bad input, never a reason to stop the stream."""
 
