@@ -85,6 +85,8 @@ class KEKReason(StrEnum):
 
     NOT_CONFIGURED = "not-configured"
     INCOMPLETE = "incomplete"
+    CONFLICT = "conflict"
+    UNSUPPORTED = "unsupported"
     EXTRA_MISSING = "extra-missing"
     FORBIDDEN = "forbidden"
     UNAVAILABLE = "unavailable"
