@@ -1,0 +1,61 @@
+"""Fixtures that many kinds of tests share: a real Kafka, and names nobody else uses."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tools.kafka import KafkaServer, RestartableBroker, own_kafka, resolve_kafka
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tools.kafka import Broker
+
+SECURE_USERS = {name: f"{name}-password" for name in ("enricher", "agent", "reader", "producer", "operator", "nobody")}
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def _broker() -> Iterator[Broker]:
+    """One broker for the whole session; without any way to have one the tests fail and say what to install."""
+    with resolve_kafka() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka(_broker: Broker) -> str:
+    """Bootstrap address of a real Kafka."""
+    return _broker.bootstrap
+
+
+@pytest.fixture(scope="session")
+def kafka_server(_broker: Broker) -> Iterator[RestartableBroker]:
+    """Yield a Kafka that the test may restart: the session's own, or a second one where that was given from outside."""
+    if isinstance(_broker, RestartableBroker):
+        yield _broker
+        return
+    with own_kafka() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_secure() -> Iterator[KafkaServer]:
+    """Yield a Kafka with TLS, SCRAM users (SECURE_USERS), client certificates and an authorizer; see `.security`."""
+    with KafkaServer(secure=True, users=SECURE_USERS) as server:
+        yield server
+
+
+@pytest.fixture
+def topic_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Return a maker of names for topics, groups and the like that no other test and no earlier run has used."""
+    test = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:60]
+
+    def name(purpose: str = "topic") -> str:
+        return f"{purpose}.{test}.{os.getpid()}-{int(time.time())}-{next(_numbers)}"
+
+    return name

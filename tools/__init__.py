@@ -1,0 +1,1 @@
+"""Tools of the repository: what developers and tests need, and no part of the package."""

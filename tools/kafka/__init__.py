@@ -1,0 +1,9 @@
+"""A real Apache Kafka for development and tests, from whatever this machine has."""
+
+from __future__ import annotations
+
+from tools.kafka.errors import KafkaUnavailableError
+from tools.kafka.resolve import Broker, RestartableBroker, own_kafka, resolve_kafka
+from tools.kafka.server import KafkaServer
+
+__all__ = ["Broker", "KafkaServer", "KafkaUnavailableError", "RestartableBroker", "own_kafka", "resolve_kafka"]
