@@ -1,0 +1,113 @@
+"""The rules for a JSON document that the parser does not enforce, or does not name.
+
+orjson is strict about UTF-8, byte order marks, lone surrogates and NaN, but it turns integers beyond 64 bits into
+floats, nests further than the format allows, and answers every fault alike.  The slow and exact looks below run only
+where its answer leaves a question.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+Fault: TypeAlias = Literal["not-json", "too-deep", "number"]
+"""Values that WriteReason and ReadReason share."""
+
+_INTEGER_MIN = -(2**63)
+_INTEGER_MAX = 2**64 - 1
+_BIG = float(2**63)
+
+# Tokens of a document; surrogates inside a string are judged apart.  Possessive, so linear on any input.
+_TOKEN = re.compile(
+    r"""[ \t\n\r]*(?:(?P<open>[{\[])|(?P<close>[}\]])|(?P<mark>[,:])
+    |(?P<string>"(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+")
+    |(?P<number>-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?)
+    |(?P<word>true|false|null))""",
+    re.VERBOSE,
+)
+_SURROGATE = re.compile(r"\\\\|\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>[dD][89a-fA-F]))")
+_STRING_OR_LONG_INTEGER = re.compile(r'"(?:[^"\\]++|\\.)*+"|(?P<integer>-?[0-9]{19,})(?![0-9.eE])', re.DOTALL)
+_DIGITS = 20  # no 64-bit integer is longer, so none beyond needs converting
+
+
+def parse_object(raw: bytes) -> dict[str, Any] | None:
+    """Return the one JSON object in the bytes, or None; then `fault_of` says why."""
+    event: object = None
+    try:
+        event = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None  # outside the handler nothing of the input hangs on an exception's chain
+    return event if type(event) is dict else None
+
+
+def out_of_range(raw: bytes) -> bool:
+    """Tell whether a document that parsed holds an integer outside -2^63 … 2^64-1 (orjson made it a float)."""
+    return any(
+        not _in_range(match["integer"])
+        for match in _STRING_OR_LONG_INTEGER.finditer(raw.decode())
+        if match["integer"] is not None
+    )
+
+
+def _in_range(digits: str) -> bool:
+    return len(digits.lstrip("-")) <= _DIGITS and _INTEGER_MIN <= int(digits) <= _INTEGER_MAX
+
+
+def _number_fault(match: re.Match[str]) -> bool:
+    """Tell whether a number's token breaks the rule."""
+    if match["fraction"] is None and match["exponent"] is None:
+        return not _in_range(match["number"])
+    return float(match["number"]) in {float("inf"), float("-inf")}
+
+
+def fault_of(raw: bytes, max_depth: int) -> Fault:
+    """Say why bytes that did not parse as one JSON object are refused: the first fault from the left.
+
+    max_depth: objects and arrays count, the top is 1.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return "not-json"
+    at, depth = 0, 0
+    while (match := _TOKEN.match(text, at)) is not None:
+        if depth == 0 and match["open"] != "{":
+            return "not-json"
+        at = match.end()
+        if match["open"]:
+            depth += 1
+            if depth > max_depth:
+                return "too-deep"
+        elif match["close"]:
+            depth -= 1
+            if depth == 0:
+                return "not-json"
+        elif match["number"] is not None and _number_fault(match):
+            return "number"
+        elif match["string"] is not None and _has_lone_surrogate(match["string"]):
+            return "not-json"
+    return "not-json"
+
+
+def _has_lone_surrogate(string: str) -> bool:
+    return any(match["lone"] is not None for match in _SURROGATE.finditer(string))
+
+
+def container_fault(value: object, left: int, floats: list[float]) -> bool:
+    """Tell whether a value is nested deeper than `left` levels of objects and arrays; its floats are collected."""
+    kind = type(value)
+    if kind is float:
+        floats.append(value)  # type: ignore[arg-type]  # narrowed by identity, which costs least
+        return False
+    if kind is dict:
+        return left <= 0 or any(container_fault(member, left - 1, floats) for member in value.values())  # type: ignore[attr-defined]
+    if kind is list:
+        return left <= 0 or any(container_fault(member, left - 1, floats) for member in value)  # type: ignore[attr-defined]
+    return False
+
+
+def any_big(floats: list[float]) -> bool:
+    """Tell whether a float has a magnitude of 2^63 or more: the raw text may hold an integer out of range."""
+    return any(not -_BIG < number < _BIG for number in floats)
