@@ -99,6 +99,23 @@ class KEKReason(StrEnum):
     MISMATCH = "mismatch"
 
 
+class OverrideReason(StrEnum):
+    """Why an override event is not verified."""
+
+    MALFORMED = "malformed"
+    WINDOW = "window"
+    NOT_YET_VALID = "not-yet-valid"
+    EXPIRED = "expired"
+    PENDING = "pending"
+    PARTIAL = "partial"
+    RISK_SIGNATURE = "risk-signature"
+    SECURITY_SIGNATURE = "security-signature"
+    SAME_SIGNER = "same-signer"
+    REVOKED = "revoked"
+    SIGNER_ID = "signer-id"
+    COMBINED_HASH = "combined-hash"
+
+
 class BrokerReason(StrEnum):
     """Why the Kafka side is not fit to start or to go on."""
 
