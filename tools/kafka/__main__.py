@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 
+from tools.kafka.container import docker_answers
 from tools.kafka.errors import KafkaUnavailableError
 from tools.kafka.jars import kafka_jars
 from tools.kafka.resolve import own_kafka
@@ -19,7 +20,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.kafka", description="A real Kafka broker, gone on Ctrl-C.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port for clients (default: %(default)s)")
     parser.add_argument("--fetch", action="store_true", help="only fetch the jars into the cache, then end")
+    parser.add_argument("--engine", action="store_true", help="only tell by the exit code whether Docker answers")
     arguments = parser.parse_args()
+    if arguments.engine:
+        return 0 if docker_answers() else 1
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

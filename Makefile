@@ -1,0 +1,81 @@
+# What can be done here; `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+LOCKS := requirements/bench.txt requirements/dev.txt requirements/core.txt
+COVERAGE_FLOOR := 95
+
+.PHONY: help
+help: ## list what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.setup ## make the virtual environment and fetch what the tests need (once)
+
+$(VENV)/.setup: requirements/dev.txt pyproject.toml tools/setup.sh tools/kafka/pom.xml
+	@tools/setup.sh $(VENV) requirements/dev.txt
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.setup
+	@$(BIN)/pip install -q --require-hashes -r requirements/bench.txt
+	@touch $@
+
+.PHONY: lint
+lint: setup ## style, types and layers
+	@$(BIN)/ruff check -q
+	@$(BIN)/ruff format -q --check
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo > .cache/layers.txt || { cat .cache/layers.txt; exit 1; }
+
+.PHONY: check
+check: lint ## lint and the unit tests: under a minute
+	@$(PYTEST) -q tests/unit
+
+.PHONY: test
+test: lint ## everything that must hold, with coverage: under 10 minutes
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -q -m "not chaos" $(PYTEST_ARGS) | tee .cache/tests.txt
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report --include='aegis_stream/*' --fail-under=$(COVERAGE_FLOOR)
+	@$(BIN)/coverage report --include='topologies/*' | tail -n 1 | sed 's/^TOTAL/topologies/'
+	@tail -n 1 .cache/tests.txt
+
+.PHONY: demo
+demo: setup ## the whole flow in a few seconds, without a Kafka
+	@$(BIN)/aegis demo
+
+.PHONY: kafka
+kafka: setup ## a real Kafka at 127.0.0.1:9092 until Ctrl-C
+	@$(BIN)/python -m tools.kafka
+
+.PHONY: chaos
+chaos: setup ## processes killed and brokers restarted, the long form
+	@AEGIS_CHAOS=long $(PYTEST) -v -m chaos tests
+
+.PHONY: chaos-short
+chaos-short: setup ## the same, shortened
+	@$(PYTEST) -q -m chaos tests | tee .cache/chaos.txt
+
+.PHONY: fuzz
+fuzz: setup ## the property tests with many more examples
+	@$(PYTEST) -q tests/property --hypothesis-profile=fuzz
+
+.PHONY: bench
+bench: $(VENV)/.bench ## measured against peers and limits, in one run
+	@$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: setup ## bring the lock files up to date with pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
+	@command -v uv >/dev/null || $(BIN)/pip install -q uv
+	@PATH="$$PATH:$(BIN)" tools/lock.sh $(LOCK_ARGS)
+
+.PHONY: clean
+clean: ## remove what was built, the virtual environment and the caches
+	@rm -rf $(VENV) .cache .coverage .coverage.* htmlcov dist build .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .hypothesis .import_linter_cache artifacts

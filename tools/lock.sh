@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Writes requirements/*.txt from pyproject.toml: hashes, no addresses, one version of each package in all of them.
+# Arguments go to uv, for instance --upgrade or --upgrade-package NAME.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+lock() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links pyproject.toml "$@" >/dev/null
+}
+lock --extra bench -o requirements/bench.txt "$@"
+lock --extra dev -c requirements/bench.txt -o requirements/dev.txt
+lock -c requirements/bench.txt -o requirements/core.txt
