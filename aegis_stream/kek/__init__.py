@@ -1,7 +1,15 @@
 """Where the KEK lives: AWS KMS, an HSM, the environment, or this process's memory."""
 
+from aegis_stream.kek.aws_kms import AWSKMSKEKProvider
 from aegis_stream.kek.environment import EnvironmentKEKProvider
 from aegis_stream.kek.memory import InMemoryKEKProvider
 from aegis_stream.kek.provider import KEKProvider, check_kek, get_kek_provider
 
-__all__ = ["EnvironmentKEKProvider", "InMemoryKEKProvider", "KEKProvider", "check_kek", "get_kek_provider"]
+__all__ = [
+    "AWSKMSKEKProvider",
+    "EnvironmentKEKProvider",
+    "InMemoryKEKProvider",
+    "KEKProvider",
+    "check_kek",
+    "get_kek_provider",
+]

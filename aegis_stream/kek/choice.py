@@ -63,12 +63,5 @@ def choose(variables: Variables, name: str | None = None) -> Choice:
         )
     else:
         choice = Choice(IN_MEMORY, "no KEK is configured")
-    missing = variables.missing(needed(choice.name))
-    if missing:
-        raise KEKError(
-            KEKReason.INCOMPLETE,
-            f"the {choice.name} KEK is half configured ({choice.because}): missing {', '.join(missing)}",
-            remedy=f"set what is missing, or unset the variables of {choice.name}; "
-            "each may also be a file under its name with _FILE",
-        )
+    variables.need(needed(choice.name), provider=choice.name)
     return choice

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from aegis_stream.errors import KEKError, KEKReason
+from aegis_stream.kek.choice import needed
 from aegis_stream.kek.held import HeldKEK, load_private_key, load_public_key
 from aegis_stream.kek.kept import keep
 from aegis_stream.kek.variables import (
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _log = logging.getLogger("aegis_stream.kek")
-
-NEEDED = (MASTER_KEK_PUBLIC, MASTER_KEK_PRIVATE)
 
 
 class EnvironmentKEKProvider(HeldKEK):
@@ -49,13 +48,7 @@ class EnvironmentKEKProvider(HeldKEK):
                 "a KEK in environment variables is refused in production",
                 remedy=f"configure KMS or an HSM, or accept the risk with {ALLOW_ENVIRONMENT_KEK}=1",
             )
-        missing = variables.missing(NEEDED)
-        if missing:
-            raise KEKError(
-                KEKReason.INCOMPLETE,
-                f"the environment KEK needs {' and '.join(missing)}",
-                remedy="`aegis kek provision environment` makes both; either may also be a file (…_FILE)",
-            )
+        variables.need(needed(self.name), provider=self.name)
         _log.warning("the KEK's private key comes from the environment: software protection only")
         public = load_public_key(
             variables.key_bytes(MASTER_KEK_PUBLIC).reveal(), source=variables.name(MASTER_KEK_PUBLIC)

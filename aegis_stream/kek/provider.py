@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from aegis_stream.errors import KEKError, KEKReason
 from aegis_stream.hybrid import HybridPublicKey
 from aegis_stream.kek import choice as names
+from aegis_stream.kek.aws_kms import AWSKMSKEKProvider
 from aegis_stream.kek.choice import choose
 from aegis_stream.kek.environment import EnvironmentKEKProvider
 from aegis_stream.kek.kept import kept
@@ -49,12 +50,14 @@ def get_kek_provider(
     prefix: str = PREFIX,
     environ: Mapping[str, str] | None = None,
     allow_in_memory: bool = True,
+    defer: bool = False,
 ) -> KEKProvider:
     """Return the KEK provider that is configured, loaded and checked.
 
     Without a name the first that has any of its variables set is taken: KMS, HSM, environment; in-memory where nothing
     is configured and `allow_in_memory` is left on.  A configured provider that does not work is an error and no reason
-    to take another.  `prefix="AEGIS_NEXT_"` reads the second KEK of a rotation.  May be called many times.
+    to take another.  `prefix="AEGIS_NEXT_"` reads the second KEK of a rotation.  With `defer` KMS and HSM are not asked
+    before the first decapsulation.  May be called many times.
 
     Raises KEKError: NOT_CONFIGURED, INCOMPLETE (names what is missing), CONFLICT, FORBIDDEN (production), EXTRA_MISSING
     and what the provider finds; KEKUnavailableError: trying again may help; KeyRefusedError: a key is not one.
@@ -74,11 +77,13 @@ def get_kek_provider(
     _log.info("KEK provider %s: %s", choice.name, choice.because)
     if choice.unused:
         _log.warning("configured as well and not used: %s", ", ".join(choice.unused))
-    return _build(choice.name, variables)
+    return _build(choice.name, variables, defer=defer)
 
 
-def _build(name: str, variables: Variables) -> KEKProvider:
+def _build(name: str, variables: Variables, *, defer: bool) -> KEKProvider:
     """Make and load the provider."""
+    if name == names.KMS:
+        return AWSKMSKEKProvider.from_environment(prefix=variables.prefix, environ=variables.environ, defer=defer)
     if name == names.ENVIRONMENT:
         return EnvironmentKEKProvider.from_environment(prefix=variables.prefix, environ=variables.environ)
     return InMemoryKEKProvider(environ=variables.environ)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import stat
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aegis_stream.errors import KEKError, KEKReason, KeyReason, KeyRefusedError
+from aegis_stream.errors import ConfigurationError, KEKError, KEKReason, KeyReason, KeyRefusedError
 from aegis_stream.kek.secret import Secret
+from aegis_stream.secret_files import MAX_SECRET_BYTES, read_secret_file
 from aegis_stream.wire import b64decode
 
 if TYPE_CHECKING:
@@ -23,20 +22,21 @@ MASTER_KEK_PUBLIC = "MASTER_KEK_PUBLIC"
 MASTER_KEK_PRIVATE = "MASTER_KEK_PRIVATE"
 KMS_KEY_ID = "KMS_KEY_ID"
 KMS_WRAPPED_PRIVATE_KEY = "KMS_WRAPPED_PRIVATE_KEY"
+KMS_ENCRYPTION_CONTEXT = "KMS_ENCRYPTION_CONTEXT"
 HSM_PKCS11_LIB = "HSM_PKCS11_LIB"
 HSM_TOKEN_LABEL = "HSM_TOKEN_LABEL"  # noqa: S105 - the name of a variable
 HSM_PIN = "HSM_PIN"
 HSM_WRAPPING_KEY_LABEL = "HSM_WRAPPING_KEY_LABEL"
 HSM_WRAPPED_PRIVATE_KEY = "HSM_WRAPPED_PRIVATE_KEY"
+HSM_MECHANISM = "HSM_MECHANISM"
+HSM_POOL_SIZE = "HSM_POOL_SIZE"
 
 ENVIRONMENT = "AEGIS_ENVIRONMENT"
 ALLOW_ENVIRONMENT_KEK = "AEGIS_ALLOW_ENVIRONMENT_KEK"
 CLEAR_ENVIRONMENT = "AEGIS_KEK_CLEAR_ENVIRONMENT"
 
-_FILE_LIMIT_BYTES = 64 * 1024
+_SECRETS = frozenset({MASTER_KEK_PRIVATE, HSM_PIN})
 _TRUE = frozenset({"1", "true", "yes", "on"})
-
-_log = logging.getLogger("aegis_stream.kek")
 
 
 class Variables:
@@ -65,11 +65,21 @@ class Variables:
         """Return the whole names of those that are not set."""
         return tuple(self.name(suffix) for suffix in suffixes if not self.present(suffix))
 
+    def need(self, suffixes: Iterable[str], *, provider: str) -> None:
+        """Refuse half a configuration.  Raises KEKError(INCOMPLETE), which names all that is missing."""
+        missing = self.missing(suffixes)
+        if missing:
+            raise KEKError(
+                KEKReason.INCOMPLETE,
+                f"the {provider} KEK is half configured: missing {', '.join(missing)}",
+                remedy=f"`aegis kek provision {provider}` prints them all; each may also be a file (…_FILE)",
+            )
+
     def secret(self, suffix: str) -> Secret[str]:
         """Return the value of a variable or the content of its file, without white space at the ends.
 
-        Raises KEKError: INCOMPLETE (neither is set, or the file cannot be read), CONFLICT (both are set);
-        KeyRefusedError(PERMISSIONS): others may write the file.
+        Raises KEKError: INCOMPLETE (neither is set), CONFLICT (both are); ConfigurationError: the file cannot be read;
+        KeyRefusedError(PERMISSIONS): it holds a secret, and others can reach it.
         """
         name = self.name(suffix)
         value, path = self._get(name), self._get(name + "_FILE")
@@ -80,7 +90,8 @@ class Variables:
                 remedy=f"keep one of them; {name}_FILE is the safer one for a secret",
             )
         if path:
-            return Secret(_read(name + "_FILE", Path(path)).reveal().strip())
+            read = read_secret_file if suffix in _SECRETS else _read_public_file
+            return Secret(read(Path(path), name=f"{name}_FILE"))
         if not value:
             raise KEKError(
                 KEKReason.INCOMPLETE, f"{name} is not set", remedy=f"set {name}, or {name}_FILE to a file that holds it"
@@ -106,7 +117,7 @@ class Variables:
     @property
     def production(self) -> bool:
         """Whether AEGIS_ENVIRONMENT says production; it has no second name during a rotation."""
-        return self._get(ENVIRONMENT).lower() in {"production", "prod"}
+        return self._get(ENVIRONMENT) == "production"
 
     @property
     def environment_kek_allowed(self) -> bool:
@@ -149,48 +160,18 @@ def _decode(value: Secret[str]) -> Secret[bytes] | None:
         return None
 
 
-def _read(name: str, path: Path) -> Secret[str]:
-    """Read a small text file that a variable names."""
-    problem = ""
-    content: Secret[bytes] | None = None
+def _read_public_file(path: Path, *, name: str) -> str:
+    """Read a file that holds no secret (a public or a wrapped key, a label): its mode does not matter."""
+    problem, text = "", ""
     try:
         with path.open("rb") as file:
-            _check_mode(name, os.fstat(file.fileno()))
-            content = Secret(file.read(_FILE_LIMIT_BYTES + 1))
+            text = file.read(MAX_SECRET_BYTES + 1).decode()
     except OSError as error:
-        problem = error.strerror or type(error).__name__
-    if content is not None and len(content) > _FILE_LIMIT_BYTES:
-        problem = f"it has more than {_FILE_LIMIT_BYTES:,} bytes"
-    text = None if content is None or problem else _text(content)
-    if text is None:
-        raise KEKError(
-            KEKReason.INCOMPLETE,
-            f"the file that {name} names cannot be used: {problem or 'it is no UTF-8 text'}",
-            remedy=f"look whether {path} is mounted and readable for this user",
-        )
-    return text
-
-
-def _text(content: Secret[bytes]) -> Secret[str] | None:
-    """Decode UTF-8; None instead of an error, which would quote the bytes."""
-    try:
-        return Secret(content.reveal().decode())
+        problem = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError:
-        return None
-
-
-def _check_mode(name: str, status: os.stat_result) -> None:
-    """Refuse a file that others may write, and warn of one that others may read.
-
-    Containers mount secrets with mode 0444 or 0644, so reading alone cannot be refused.
-    """
-    if not stat.S_ISREG(status.st_mode):
-        return
-    if status.st_mode & 0o022:
-        raise KeyRefusedError(
-            KeyReason.PERMISSIONS,
-            f"the file that {name} names may be written by others (mode {stat.S_IMODE(status.st_mode):04o})",
-            remedy="chmod 0600 the file",
+        problem = "is no UTF-8 text"
+    if problem or len(text) > MAX_SECRET_BYTES:
+        raise ConfigurationError(
+            f"{name}: the file {path} {problem or 'is larger than 64 KiB'}", remedy="name a file with one line of text"
         )
-    if status.st_mode & 0o044:
-        _log.warning("the file that %s names is readable for others (mode %04o)", name, stat.S_IMODE(status.st_mode))
+    return text.strip()

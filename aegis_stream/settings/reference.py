@@ -32,11 +32,19 @@ class Variable(NamedTuple):
 _KEK: tuple[tuple[str, str, bool], ...] = (
     ("AEGIS_KMS_KEY_ID", "AWS KMS: ARN or alias of the key", False),
     ("AEGIS_KMS_WRAPPED_PRIVATE_KEY", "AWS KMS: the KEK's private key, encrypted by KMS (base64)", True),
+    ("AEGIS_KMS_ENCRYPTION_CONTEXT", "AWS KMS: JSON object that adds to the encryption context", False),
+    (
+        "AEGIS_KEK_CLEAR_ENVIRONMENT",
+        "1 removes the variables of private keys from the process's environment once they are read",
+        False,
+    ),
     ("AEGIS_MASTER_KEK_PRIVATE", "environment: HybridKEM private key of the KEK (2,432 bytes, base64)", True),
     ("AEGIS_HSM_PKCS11_LIB", "HSM: path of the PKCS#11 library", False),
     ("AEGIS_HSM_TOKEN_LABEL", "HSM: label of the token", False),
     ("AEGIS_HSM_PIN", "HSM: user PIN", True),
     ("AEGIS_HSM_WRAPPING_KEY_LABEL", "HSM: label of the AES wrapping key", False),
+    ("AEGIS_HSM_MECHANISM", "HSM: number of the KWP mechanism, where the token's own list misleads", False),
+    ("AEGIS_HSM_POOL_SIZE", "HSM: sessions at a time, 4 without it", False),
     ("AEGIS_HSM_WRAPPED_PRIVATE_KEY", "HSM: the KEK's private key, wrapped by that key (base64)", True),
 )
 NEXT_PREFIX = "AEGIS_NEXT_"
