@@ -186,7 +186,7 @@ def _check_signers(event: Mapping[str, object], signers: Mapping[str, CustodianK
     for name, signer in signers.items():
         if signer.revoked_at is not None and at >= signer.revoked_at:
             raise OverrideRefusedError(OverrideReason.REVOKED, f"/{name}")
-    if "signer_id" in event and event["signer_id"] not in {signer.key_id for signer in signers.values()}:
+    if "signer_id" in event and event["signer_id"] not in [signer.key_id for signer in signers.values()]:
         raise OverrideRefusedError(OverrideReason.SIGNER_ID, "/signer_id")
 
 

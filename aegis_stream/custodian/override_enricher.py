@@ -26,8 +26,8 @@ class OverrideMarker:
     """Adds `override_verification` to every override event and takes it from all others, so that none is forged.
 
     The mark is `{"verified": true}` or `{"verified": false, "reason": …, "path": …}`; it holds no value of the event
-    and no signer, so it may stay public.  A public member is not authenticated: whoever must rely on the verdict judges the
-    event again behind a decryptor.
+    and no signer, so it may stay public.  A public member is not authenticated: whoever must rely on the
+    verdict judges the event again behind a decryptor.
     """
 
     def __init__(
