@@ -6,8 +6,9 @@ changes it.  Names are looked up in a cache of bounded size, for an attacker cho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from aegis_stream.document import any_big
 from aegis_stream.pii.fields import PII_FIELDS, Priority, normalise
 from aegis_stream.pii.policy import WILDCARD, Policy, pointer_steps
 
@@ -23,34 +24,25 @@ MARKER_LABEL = "_encrypted"
 POINTER_LABEL = "pointer"
 
 _CACHE_ENTRIES = 8192
-_BIG = float(2**63)
 
+Target: TypeAlias = tuple[Any, Any, Any, str, str, str]
+"""One sensitive value: (container, key, value, path, kinds, label), where `container[key]` is the value.
 
-class Target(NamedTuple):
-    """One sensitive value: where it stands and under which name it was found.
-
-    container, key: `container[key]` is the value.  path: RFC 6901 from the top of the event.
-    kinds: one character a step, `m` for a member's name, `i` for an array's index.
-    label: the policy's spelling of the name; "pointer" or "_encrypted" where it was found otherwise.
-    """
-
-    container: Any
-    key: Any
-    value: Any
-    path: str
-    kinds: str
-    label: str
+path: RFC 6901 from the top of the event.  kinds: one character a step, `m` for a member's name, `i` for an array's
+index.  label: the policy's spelling of the name; "pointer" or "_encrypted" where it was found otherwise.  A plain
+tuple, since making a named one takes longer than finding the value.
+"""
 
 
 class Survey(NamedTuple):
     """What a look through an event gave.
 
-    too_deep: path of the first container below the deepest level allowed, or None.
+    too_deep: a container stands below the deepest level allowed; the rest was not looked at.
     big_float: a float of magnitude 2^63 or more stands somewhere: the raw text may hold an integer out of range.
     """
 
     targets: list[Target]
-    too_deep: str | None
+    too_deep: bool
     big_float: bool
 
 
@@ -67,10 +59,6 @@ class _Node:
 
 class _TooDeepError(Exception):
     """Unwinds a walk; never leaves this file."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.path = path
 
 
 def escape(name: str) -> str:
@@ -139,9 +127,9 @@ class Classifier:
         floats: list[float] = []
         try:
             self._object(event, "", "", max_depth - 1, found, floats)
-        except _TooDeepError as deep:
-            return Survey(found, deep.path, big_float=False)
-        return Survey(found, None, _any_big(floats))
+        except _TooDeepError:
+            return Survey(found, too_deep=True, big_float=False)
+        return Survey(found, too_deep=False, big_float=any_big(floats))
 
     def _survey_with_pointers(self, event: dict[str, Any], max_depth: int) -> Survey:
         """Look through an event under a policy with pointers."""
@@ -149,9 +137,9 @@ class Classifier:
         floats: list[float] = []
         try:
             self._guided(event, "", "", max_depth - 1, found, floats, [self._root])
-        except _TooDeepError as deep:
-            return Survey(found, deep.path, big_float=False)
-        return Survey(found, None, _any_big(floats))
+        except _TooDeepError:
+            return Survey(found, too_deep=True, big_float=False)
+        return Survey(found, too_deep=False, big_float=any_big(floats))
 
     def _object(  # noqa: PLR0913 - the hot path: no object is made to carry its state
         self, value: dict[str, Any], path: str, kinds: str, left: int, found: list[Target], floats: list[float]
@@ -163,7 +151,7 @@ class Classifier:
                 known = self.name(name)
             label, step = known
             if label is not None:
-                found.append(Target(value, name, member, path + step, kinds + "m", label))
+                found.append((value, name, member, path + step, kinds + "m", label))
                 continue
             kind = type(member)
             if kind is str or kind is int or kind is bool or member is None:
@@ -187,14 +175,14 @@ class Classifier:
         """Look into an object or array that is not sensitive itself by name or pointer."""
         if type(value) is dict:
             if "_encrypted" in value or "_ciphertext" in value:
-                found.append(Target(container, key, value, path, kinds, MARKER_LABEL))
+                found.append((container, key, value, path, kinds, MARKER_LABEL))
                 return
             if left <= 0:
-                raise _TooDeepError(path)
+                raise _TooDeepError
             self._object(value, path, kinds, left - 1, found, floats)
             return
         if left <= 0:
-            raise _TooDeepError(path)
+            raise _TooDeepError
         for index, element in enumerate(value):
             kind = type(element)
             if kind is float:
@@ -225,12 +213,12 @@ class Classifier:
             if label is None and is_marked(member):
                 label = MARKER_LABEL
             if label is not None:
-                found.append(Target(value, key, member, path + step, kinds, label))
+                found.append((value, key, member, path + step, kinds, label))
             elif type(member) is float:
                 floats.append(member)
             elif type(member) is dict or type(member) is list:
                 if left <= 0:
-                    raise _TooDeepError(path + step)
+                    raise _TooDeepError
                 self._guided(member, path + step, kinds, left - 1, found, floats, after)
 
     def _excluded_name(self, key: str | int) -> bool:
@@ -247,6 +235,3 @@ def _advance(nodes: list[_Node], step: str) -> list[_Node]:
             after.append(exact)
     return after
 
-
-def _any_big(floats: list[float]) -> bool:
-    return any(not -_BIG < number < _BIG for number in floats)

@@ -1,0 +1,87 @@
+"""A reader's sessions: keys derived once, signatures verified once, both kept within a bound.
+
+A session is known by dek, kem, by and sig together; an event that differs in one of them is judged anew.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from aegis_stream.encryption.head import Head, decode
+from aegis_stream.errors import EventUnreadableError, KeyRefusedError, ReadReason
+from aegis_stream.session import SessionKeys
+from aegis_stream.session_signer import verify_session
+
+if TYPE_CHECKING:
+    from aegis_stream.encryption.keys import DekSource, ReadingKey
+
+SessionId = tuple[str, str, str, str]
+
+
+class ReaderSessions:
+    """Sessions by (dek, kem, by, sig), the least recently used forgotten first."""
+
+    def __init__(self, keys: DekSource, capacity: int) -> None:
+        """Hold at most `capacity` sessions."""
+        self._keys = keys
+        self._capacity = capacity
+        self._derived: OrderedDict[SessionId, SessionKeys] = OrderedDict()
+        self._judged: set[SessionId] = set()
+        self._generation = -1
+
+    def follow(self, generation: int) -> None:
+        """Forget which signatures were good where the keyring has changed: a signer may be revoked by now."""
+        if generation != self._generation:
+            self._judged.clear()
+            self._generation = generation
+
+    def knows(self, session: SessionId) -> bool:
+        """Tell whether a session's keys are there, so that its texts were checked before."""
+        return session in self._derived
+
+    def session(self, head: Head, key: ReadingKey, *, require_signed: bool) -> SessionKeys:
+        """Return the keys of an event's session.
+
+        Raises EventUnreadableError: UNSIGNED, SIGNER_UNKNOWN, SIGNER_REVOKED, SIGNATURE, ENCAPSULATION.
+        """
+        session = (head.dek, head.kem, head.by, head.sig)
+        if session not in self._judged:
+            self._judge(head, key, require_signed=require_signed)
+        derived = self._derived.get(session)
+        if derived is None:
+            derived = _derive(head, key)
+            while len(self._derived) >= self._capacity:
+                forgotten, _ = self._derived.popitem(last=False)
+                self._judged.discard(forgotten)
+            self._derived[session] = derived
+        else:
+            self._derived.move_to_end(session)
+        self._judged.add(session)
+        return derived
+
+    def _judge(self, head: Head, key: ReadingKey, *, require_signed: bool) -> None:
+        """6. The signature, where a manifest says who may sign."""
+        if key.signed is None and not require_signed:
+            return
+        if not head.by:
+            if key.signed or require_signed:
+                raise EventUnreadableError(ReadReason.UNSIGNED)
+            return
+        signer = self._keys.session_signer(head.by, head.dek)
+        if isinstance(signer, ReadReason):
+            raise EventUnreadableError(signer)
+        if not verify_session(signer, head.dek, decode(head.kem), decode(head.sig)):
+            raise EventUnreadableError(ReadReason.SIGNATURE)
+
+
+def _derive(head: Head, key: ReadingKey) -> SessionKeys:
+    """7. The encapsulation."""
+    secret: bytes | None
+    try:
+        secret = key.decapsulate(decode(head.kem))
+    except KeyRefusedError:
+        secret = None
+    if secret is None:
+        raise EventUnreadableError(ReadReason.ENCAPSULATION)
+    return SessionKeys.derive(secret, dek_version=head.dek, dek_public_key=key.public_key, by=head.by)

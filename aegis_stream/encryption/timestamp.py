@@ -1,0 +1,20 @@
+"""`_encrypted_at`: a real UTC second, years 0001 to 9999."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+_FORM = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", re.ASCII)
+
+
+def is_timestamp(text: str) -> bool:
+    """Tell whether the text is `YYYY-MM-DDTHH:MM:SSZ` and in the calendar; a leap second is not."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        return False
+    try:
+        dt.datetime(*map(int, match.groups()), tzinfo=dt.UTC)  # type: ignore[arg-type,misc]  # six integers
+    except ValueError:
+        return False
+    return True
