@@ -47,6 +47,17 @@ def read_secret_file(path: Path, *, name: str) -> str:
     return text
 
 
+def check_secret_file(path: Path, *, name: str) -> None:
+    """Check a secret's file as `read_secret_file` does, for a library that reads it by itself (a TLS key)."""
+    problem = ""
+    try:
+        _check_mode(path.stat(), path, name=name)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    if problem:
+        raise ConfigurationError(f"{name}: the file {path} {problem}", remedy="name a file that this process can read")
+
+
 def write_secret_file(path: Path, text: str) -> None:
     """Write a new file of mode 0600 with `text` and a line break, synced to disk.
 

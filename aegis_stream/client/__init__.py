@@ -1,0 +1,5 @@
+"""What readers and producers of events use."""
+
+from aegis_stream.client.source_marks import SourceMarks
+
+__all__ = ["SourceMarks"]
