@@ -99,6 +99,36 @@ class KEKReason(StrEnum):
     MISMATCH = "mismatch"
 
 
+class CommandReason(StrEnum):
+    """Why a command, or a record that belongs to one, is refused or does not count."""
+
+    ENVELOPE = "envelope"
+    SIGNATURE = "signature"
+    PAYLOAD = "payload"
+    DEPLOYMENT = "deployment"
+    LIFETIME = "lifetime"
+    NOT_YET_VALID = "not-yet-valid"
+    EXPIRED = "expired"
+    REPLAY = "replay"
+    MISMATCH = "mismatch"
+    SAME_SIGNER = "same-signer"
+    SUSPENDED = "suspended"
+    REJECTED = "rejected"
+    KEY_IN_USE = "key-in-use"
+    POLICY = "policy"
+    UNKNOWN_DEK = "unknown-dek"
+    UNKNOWN_ENRICHER = "unknown-enricher"
+    UNKNOWN_KEK = "unknown-kek"
+    ACTIVE = "active"
+    ABOVE_ACTIVE = "above-active"
+    BACKWARDS = "backwards"
+    UNCHANGED = "unchanged"
+    KEK_CURRENT = "kek-current"
+    KEK_IN_USE = "kek-in-use"
+    REWRAP = "rewrap"
+    LIMIT = "limit"
+
+
 class OverrideReason(StrEnum):
     """Why an override event is not verified."""
 
@@ -201,6 +231,15 @@ class ManifestRefusedError(AegisError):
     def __init__(self, reason: ManifestReason, message: str, *, remedy: str = "") -> None:
         """`message` names the record and the rule."""
         super().__init__(message, reason=reason, remedy=remedy)
+
+
+class CommandRefusedError(AegisError):
+    """A command of the control topic, or a record that belongs to one, is refused; nothing was changed."""
+
+    def __init__(self, reason: CommandReason, message: str, *, remedy: str = "") -> None:
+        """`message` names the record and the rule."""
+        super().__init__(message, reason=reason, remedy=remedy)
+        self.command_reason = reason
 
 
 class KeyringStaleError(AegisError):
