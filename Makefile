@@ -8,7 +8,6 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-LOCKS := requirements/bench.txt requirements/dev.txt requirements/core.txt
 COVERAGE_FLOOR := 95
 
 .PHONY: help
@@ -17,8 +16,9 @@ help: ## list what can be done
 
 .PHONY: setup
 setup: $(VENV)/.setup ## make the virtual environment and fetch what the tests need (once)
+	@:
 
-$(VENV)/.setup: requirements/dev.txt pyproject.toml tools/setup.sh tools/kafka/pom.xml
+$(VENV)/.setup: requirements/dev.txt requirements/pip.txt pyproject.toml tools/setup.sh tools/kafka/pom.xml
 	@tools/setup.sh $(VENV) requirements/dev.txt
 	@touch $@
 

@@ -5,8 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 lock() {
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-        --no-emit-index-url --no-emit-find-links pyproject.toml "$@" >/dev/null
+        --no-emit-index-url --no-emit-find-links "$@" >/dev/null
 }
-lock --extra bench -o requirements/bench.txt "$@"
-lock --extra dev -c requirements/bench.txt -o requirements/dev.txt
-lock -c requirements/bench.txt -o requirements/core.txt
+lock pyproject.toml --extra bench -o requirements/bench.txt "$@"
+lock pyproject.toml --extra dev -c requirements/bench.txt -o requirements/dev.txt
+lock pyproject.toml -c requirements/bench.txt -o requirements/core.txt
+# The installer itself: what Python bundles takes twice as long.
+lock - -o requirements/pip.txt "$@" <<<pip

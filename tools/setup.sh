@@ -42,7 +42,8 @@ fi
 
 say "Python packages of $lock"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-"$venv/bin/pip" install -q --require-hashes -r "$lock"
+"$venv/bin/pip" install -q --require-hashes -r requirements/pip.txt
+"$venv/bin/pip" install -q --no-compile --require-hashes -r "$lock"
 "$venv/bin/pip" install -q --no-deps --no-build-isolation -e .
 
 # The tests of the HSM provider run on SoftHSM2; without it they fail and say so, all others run.
