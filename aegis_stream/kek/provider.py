@@ -12,6 +12,7 @@ from aegis_stream.kek import choice as names
 from aegis_stream.kek.aws_kms import AWSKMSKEKProvider
 from aegis_stream.kek.choice import choose
 from aegis_stream.kek.environment import EnvironmentKEKProvider
+from aegis_stream.kek.hsm import HSMKEKProvider
 from aegis_stream.kek.kept import kept
 from aegis_stream.kek.memory import InMemoryKEKProvider
 from aegis_stream.kek.variables import PREFIX, Variables
@@ -84,6 +85,8 @@ def _build(name: str, variables: Variables, *, defer: bool) -> KEKProvider:
     """Make and load the provider."""
     if name == names.KMS:
         return AWSKMSKEKProvider.from_environment(prefix=variables.prefix, environ=variables.environ, defer=defer)
+    if name == names.HSM:
+        return HSMKEKProvider.from_environment(prefix=variables.prefix, environ=variables.environ, defer=defer)
     if name == names.ENVIRONMENT:
         return EnvironmentKEKProvider.from_environment(prefix=variables.prefix, environ=variables.environ)
     return InMemoryKEKProvider(environ=variables.environ)
