@@ -131,7 +131,12 @@ def unpack(plaintext: bytes) -> Record:
 
 def seal(record: Record, version: str, where: Where, public: bytes, *, eseed: bytes, nonce: bytes) -> bytes:  # noqa: PLR0913 -- one record's parts
     """Seal a record for a DEK's public key."""
-    return _make(public, "d", _seal_aad(version, where), pack(record), (eseed, nonce))
+    return seal_bytes(pack(record), version, where, public, eseed=eseed, nonce=nonce)
+
+
+def seal_bytes(plaintext: bytes, version: str, where: Where, public: bytes, *, eseed: bytes, nonce: bytes) -> bytes:  # noqa: PLR0913 -- one record's parts
+    """Seal a plaintext that may be no record at all."""
+    return _make(public, "d", _seal_aad(version, where), plaintext, (eseed, nonce))
 
 
 def open_sealed(sealed: bytes, version: str, where: Where, pair: xwing.Pair) -> Record:
