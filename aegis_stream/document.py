@@ -8,9 +8,12 @@ where its answer leaves a question.
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Fault: TypeAlias = Literal["not-json", "too-deep", "number"]
 """Values that WriteReason and ReadReason share."""
@@ -72,22 +75,15 @@ def fault_of(raw: bytes, max_depth: int) -> Fault:
     except UnicodeDecodeError:
         return "not-json"
     at, depth = 0, 0
-    while (match := _TOKEN.match(text, at)) is not None:
-        if depth == 0 and match["open"] != "{":
-            return "not-json"
+    while (match := _TOKEN.match(text, at)) is not None and (depth > 0 or match["open"] == "{"):
         at = match.end()
-        if match["open"]:
-            depth += 1
-            if depth > max_depth:
-                return "too-deep"
-        elif match["close"]:
-            depth -= 1
-            if depth == 0:
-                return "not-json"
-        elif match["number"] is not None and _number_fault(match):
+        depth += (match["open"] is not None) - (match["close"] is not None)
+        if depth > max_depth:
+            return "too-deep"
+        if match["number"] is not None and _number_fault(match):
             return "number"
-        elif match["string"] is not None and _has_lone_surrogate(match["string"]):
-            return "not-json"
+        if depth == 0 or (match["string"] is not None and _has_lone_surrogate(match["string"])):
+            break
     return "not-json"
 
 
@@ -97,14 +93,19 @@ def _has_lone_surrogate(string: str) -> bool:
 
 def container_fault(value: object, left: int, floats: list[float]) -> bool:
     """Tell whether a value is nested deeper than `left` levels of objects and arrays; its floats are collected."""
-    kind = type(value)
-    if kind is float:
-        floats.append(value)  # type: ignore[arg-type]  # narrowed by identity, which costs least
+    if type(value) is dict:
+        members: Iterable[object] = value.values()
+    elif type(value) is list:
+        members = value
+    else:
+        if type(value) is float:
+            floats.append(value)
         return False
-    if kind is dict:
-        return left <= 0 or any(container_fault(member, left - 1, floats) for member in value.values())  # type: ignore[attr-defined]
-    if kind is list:
-        return left <= 0 or any(container_fault(member, left - 1, floats) for member in value)  # type: ignore[attr-defined]
+    if left <= 0:
+        return True
+    for member in members:
+        if type(member) is not str and container_fault(member, left - 1, floats):
+            return True
     return False
 
 

@@ -150,6 +150,8 @@ class BrokerReason(StrEnum):
     """Why the Kafka side is not fit to start or to go on."""
 
     UNREACHABLE = "unreachable"
+    CREDENTIALS = "credentials"
+    TLS = "tls"
     TOPIC_MISSING = "topic-missing"
     TOPIC_REFUSED = "topic-refused"
     TOPIC_SETTINGS = "topic-settings"

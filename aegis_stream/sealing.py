@@ -147,8 +147,7 @@ def _split(plaintext: bytes) -> OpenedRecord | None:
     try:
         key, value = take_lp32(), take_lp32()
         headers = tuple(
-            (take(int.from_bytes(take(2), "big")).decode(), take_lp32())
-            for _ in range(int.from_bytes(take(2), "big"))
+            (take(int.from_bytes(take(2), "big")).decode(), take_lp32()) for _ in range(int.from_bytes(take(2), "big"))
         )
     except (EOFError, UnicodeDecodeError):
         return None

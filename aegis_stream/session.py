@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from aegis_stream.hybrid import HybridPublicKey
 from aegis_stream.session_signer import session_message
 from aegis_stream.wire import ALG, b64encode, lp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aegis_stream.hybrid import HybridPublicKey
     from aegis_stream.session_signer import SessionSigner
 
 MAX_AGE_S = 3600.0
@@ -119,9 +119,7 @@ class WriterSession:
         self.by = signer.key_id if signer else ""
         self.sig = b64encode(signer.sign(session_message(dek_version, encapsulation))) if signer else ""
         self.kem = b64encode(encapsulation)
-        self.keys = SessionKeys.derive(
-            secret, dek_version=dek_version, dek_public_key=public_key.raw, by=self.by
-        )
+        self.keys = SessionKeys.derive(secret, dek_version=dek_version, dek_public_key=public_key.raw, by=self.by)
         self._clock = clock
         self._deadline = clock() + limits.max_age_s
         self._fields_left = limits.max_fields

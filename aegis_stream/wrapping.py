@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -47,10 +47,7 @@ def _key(shared_secret: bytes, kek_public_key: bytes) -> AESGCM:
 def _aad(dek_version: str, kek_public_key: bytes, dek_public_key: bytes) -> bytes:
     DekVersion.parse(dek_version)
     return (
-        lp(b"aegis-stream/v1/dek")
-        + lp(dek_version.encode())
-        + lp(kek_id(kek_public_key).encode())
-        + lp(dek_public_key)
+        lp(b"aegis-stream/v1/dek") + lp(dek_version.encode()) + lp(kek_id(kek_public_key).encode()) + lp(dek_public_key)
     )
 
 
@@ -72,9 +69,7 @@ def unwrap_dek(wrapped: bytes, *, dek_version: str, dek_public_key: bytes, kek: 
     (the key inside does not belong to `dek_public_key`); and what the KEK raises when it is away.
     """
     if len(wrapped) != WRAPPED_BYTES:
-        raise KeyRefusedError(
-            KeyReason.LENGTH, f"a wrapped DEK has {WRAPPED_BYTES} bytes, this one has {len(wrapped)}"
-        )
+        raise KeyRefusedError(KeyReason.LENGTH, f"a wrapped DEK has {WRAPPED_BYTES} bytes, this one has {len(wrapped)}")
     if not wrapped.startswith(_HEAD):
         raise KeyRefusedError(KeyReason.UNWRAP, "not a wrapped DEK of this format version")
     kek_public_key = kek.get_public_key()

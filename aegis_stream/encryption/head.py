@@ -59,12 +59,10 @@ def head_of(event: dict[str, Any], sessions: KnowsSessions) -> Head:
         raise EventUnreadableError(ReadReason.VERSION, _PATH)
     members = value.keys()
     texts = [text for name, text in value.items() if name != "v"]
-    if not members >= _REQUIRED or not members <= _ALLOWED or not all([type(text) is str for text in texts]):
+    if not members >= _REQUIRED or not members <= _ALLOWED or not all(type(text) is str for text in texts):
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
     get: Callable[[str, str], str] = value.get
-    head = Head(
-        value["dek"], value["id"], value["kem"], value["set"], get("src", ""), get("by", ""), get("sig", "")
-    )
+    head = Head(value["dek"], value["id"], value["kem"], value["set"], get("src", ""), get("by", ""), get("sig", ""))
     if not HEX32(head.id) or not HEX64(head.set) or not ("src" not in value or SOURCE(head.src)):
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
     if not sessions.knows((head.dek, head.kem, head.by, head.sig)) and not _session_texts_fit(head, value):

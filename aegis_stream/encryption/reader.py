@@ -6,33 +6,35 @@ No value is released before all of the event has passed.  The numbers in the com
 
 from __future__ import annotations
 
-import binascii
-import hmac
 import threading
+from binascii import a2b_base64, unhexlify
+from hmac import compare_digest
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from cryptography.exceptions import InvalidTag
 
 from aegis_stream.document import any_big, container_fault, fault_of, out_of_range, parse_object
-from aegis_stream.encryption.binding import FIELD, JSON, LAYOUT, SET, STRING, Suffixes, binding_of
+from aegis_stream.encryption.binding import FIELD, SET, binding_of
 from aegis_stream.encryption.head import Head, head_of
 from aegis_stream.encryption.results import Opened, Unreadable
 from aegis_stream.encryption.sessions import ReaderSessions
+from aegis_stream.encryption.shape import Shape
 from aegis_stream.encryption.strings import strict_dumps
 from aegis_stream.encryption.timestamp import is_timestamp
 from aegis_stream.errors import EventRefusedError, EventUnreadableError, ReadReason
-from aegis_stream.pii import Classifier, Policy
+from aegis_stream.pii import JSON, LAYOUT, STRING, Classifier, Policy
+from aegis_stream.pii.classifier import is_marked
 from aegis_stream.wire import ALG, lp
-from aegis_stream.wire.forms import HEX64, has_stray_bits
+from aegis_stream.wire.forms import CLEAN_ENDS
 from aegis_stream.wire.versions import is_dek_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aegis_stream.encryption.keys import DekSource, ReadingKey
-    from aegis_stream.pii import Target
+    from aegis_stream.pii import Place, Target
     from aegis_stream.session import SessionKeys
 
 MAX_DEPTH = 65
@@ -40,13 +42,14 @@ MAX_DEPTH = 65
 VALUE_DEPTH = 64
 """Levels of a decrypted value, counted from itself."""
 
-_MEMBERS = itemgetter(
-    "_encrypted", "_algorithm", "_dek_version", "_ciphertext", "_plaintext_hash", "_encrypted_at"
-)
+_MEMBERS = itemgetter("_encrypted", "_algorithm", "_dek_version", "_ciphertext", "_plaintext_hash", "_encrypted_at")
 _MEMBER_COUNT = 6
+_HEADS = frozenset({bytes((LAYOUT, STRING)), bytes((LAYOUT, JSON))})
+_HEX_CHARACTERS = 64
 _BLOB_MIN = 30
 _NONCE_AT = 2
 _BODY_AT = 14
+_SHAPES_MAX = 1024
 
 
 class _Refusal(Exception):  # noqa: N818 - control flow inside this file, never seen outside
@@ -74,7 +77,7 @@ class PIIDecryptor:
         self._require_signed = require_signed
         self._sessions = ReaderSessions(keys, cached_sessions)
         self._classifiers: dict[Policy, Classifier] = {}
-        self._suffixes = Suffixes()
+        self._shapes: dict[tuple[Place, ...], Shape] = {}
         self._lock = threading.Lock()
         # What the source said of the versions of this batch; asked anew for each batch.
         self._known: dict[str, ReadReason | tuple[ReadingKey, Classifier, bool]] = {}
@@ -130,32 +133,40 @@ class PIIDecryptor:
         if isinstance(known, ReadReason):
             raise _Refusal(known)
         key, classifier, id_is_public = known
-        # 4. The shape of each field, and sensitive values in the clear.
+        # 4. The shape of each field, and 5. mixtures.
         del event["_aegis"]
         targets, too_deep, big_float = classifier.survey(event, MAX_DEPTH)
         if too_deep:
             raise _Refusal(ReadReason.TOO_DEEP)
         if big_float and out_of_range(raw):
             raise _Refusal(ReadReason.NUMBER)
-        fields, at, mixed = _shapes(targets, version)
-        # 5. Mixtures.
-        if mixed is not None:
-            raise _Refusal(ReadReason.MIXED, mixed)
-        # 6. The signature, and 7. the encapsulation.
+        fields = _shapes(targets, version)
+        if fields.mixed is not None:
+            raise _Refusal(ReadReason.MIXED, fields.mixed)
+        # 6. The signature, and 7. the encapsulation and what LP cannot hold.
         session = self._sessions.session(head, key, require_signed=self._require_signed)
         binding = binding_of(head.id, head.src, event, id_is_public=id_is_public)
         if binding is None:
             raise _Refusal(ReadReason.TOO_LONG, "/event_id")
-        values, commitments = self._values(session, targets, fields, FIELD + lp(version.encode()) + binding + lp(at))
+        dek = lp(version.encode())
+        values, commitments = _values(session, targets, fields.parts, FIELD + dek + binding + lp(fields.at))
         # 9. The set tag.
         tag = session.set_tag.copy()
-        ordered = b"".join([mac for _, mac in sorted(zip([t[3] for t in targets], commitments, strict=True))])
-        tag.update(SET + lp(version.encode()) + binding + len(targets).to_bytes(4, "big") + ordered)
-        if not hmac.compare_digest(tag.finalize().hex(), head.set):
+        tag.update(SET + dek + binding + self._shape(targets).count_and_join(commitments))
+        if not compare_digest(tag.finalize().hex(), head.set):
             raise _Refusal(ReadReason.SET)
-        for target, value in zip(targets, values, strict=True):
-            target[0][target[1]] = value
+        for (container, name, _, _), value in zip(targets, values, strict=True):
+            container[name] = value
         return Opened(event, version, head.src or None)
+
+    def _shape(self, targets: list[Target]) -> Shape:
+        places = tuple([target[3] for target in targets])
+        shape = self._shapes.get(places)
+        if shape is None:
+            if len(self._shapes) >= _SHAPES_MAX:
+                self._shapes.clear()
+            shape = self._shapes[places] = Shape(places)
+        return shape
 
     def _ask(self, version: str) -> ReadReason | tuple[ReadingKey, Classifier, bool]:
         key = self._keys.reading_key(version)
@@ -170,86 +181,83 @@ class PIIDecryptor:
         self._known[version] = answer
         return answer
 
-    def _values(
-        self, session: SessionKeys, targets: list[Target], fields: list[tuple[bytes, str]], prefix: bytes
-    ) -> tuple[list[Any], list[bytes]]:
-        """8. For each field in document order: tag, commitment, value."""
-        ends_of = [self._suffixes.of(target[4 - 1], target[4]) for target in targets]
-        if None in ends_of:
-            raise _Refusal(ReadReason.TOO_LONG, targets[ends_of.index(None)][3])
-        decrypt, commit, same = session.aead.decrypt, session.commitment, hmac.compare_digest
-        values: list[Any] = []
-        commitments: list[bytes] = []
-        for target, ends, (blob, committed) in zip(targets, ends_of, fields, strict=True):
-            is_string = blob[1] == STRING
-            aad = prefix + (ends[0] if is_string else ends[1])  # type: ignore[index]  # None was refused above
-            try:
-                text = decrypt(blob[_NONCE_AT:_BODY_AT], blob[_BODY_AT:], aad)
-            except InvalidTag:
-                raise _Refusal(ReadReason.TAG, target[3]) from None
-            mac = commit.copy()
-            mac.update(aad + text)
-            commitment = mac.finalize()
-            if not same(commitment.hex(), committed):
-                raise _Refusal(ReadReason.COMMITMENT, target[3])
-            commitments.append(commitment)
-            try:
-                values.append(text.decode() if is_string else _json_value(text))
-            except ValueError:
-                raise _Refusal(ReadReason.VALUE, target[3]) from None
-        return values, commitments
+
+def _values(
+    session: SessionKeys, targets: list[Target], parts: list[tuple[bytes, bytes]], prefix: bytes
+) -> tuple[list[Any], list[bytes]]:
+    """8. For each field in document order: tag, commitment, value.  prefix: the AAD as far as it is the event's."""
+    for _, _, _, place in targets:
+        if not place.string_end:
+            raise _Refusal(ReadReason.TOO_LONG, place.path)
+    decrypt = session.aead.decrypt
+    ours = session.commitment.copy()
+    ours.update(prefix)
+    values: list[Any] = []
+    commitments: list[bytes] = []
+    for (_, _, _, place), (blob, committed) in zip(targets, parts, strict=True):
+        is_string = blob[1] == STRING
+        end = place.string_end if is_string else place.json_end
+        try:
+            text = decrypt(blob[_NONCE_AT:_BODY_AT], blob[_BODY_AT:], prefix + end)
+        except InvalidTag:
+            raise _Refusal(ReadReason.TAG, place.path) from None
+        mac = ours.copy()
+        mac.update(end + text)
+        if not compare_digest(mac.finalize(), committed):
+            raise _Refusal(ReadReason.COMMITMENT, place.path)
+        commitments.append(committed)
+        try:
+            values.append(text.decode() if is_string else _json_value(text))
+        except ValueError:
+            raise _Refusal(ReadReason.VALUE, place.path) from None
+    return values, commitments
 
 
-def _shapes(targets: list[Target], version: str) -> tuple[list[tuple[bytes, str]], bytes, str | None]:
-    """Return (blob, commitment in hex) of each field, the common time, and the path of the first mixture.
+class _Fields(NamedTuple):
+    """What the shapes gave: (blob, commitment) of each field, the common time, the path of the first mixture."""
 
-    The three texts that are alike in all fields have their form checked where they first appear.
+    parts: list[tuple[bytes, bytes]]
+    at: bytes
+    mixed: str | None
+
+
+def _shapes(targets: list[Target], version: str) -> _Fields:
+    """4. Judge the shape of each field, and sensitive values in the clear.
+
+    The three texts that are alike in all fields have their form checked where they first appear or differ.
     """
-    fields: list[tuple[bytes, str]] = []
-    first_at: str | None = None
-    mixed: str | None = None
-    for _, _, field, path, _, _ in targets:
-        if type(field) is not dict or not ("_encrypted" in field or "_ciphertext" in field):
-            raise _Refusal(ReadReason.PLAINTEXT, path)
-        if len(field) != _MEMBER_COUNT:
-            raise _Refusal(ReadReason.MALFORMED, path)
+    parts: list[tuple[bytes, bytes]] = []
+    first_at, mixed = "", None
+    for _, _, field, place in targets:
+        if not is_marked(field):
+            raise _Refusal(ReadReason.PLAINTEXT, place.path)
         try:
             flag, algorithm, dek, ciphertext, committed, at = _MEMBERS(field)
-        except KeyError:
-            raise _Refusal(ReadReason.MALFORMED, path) from None
-        if (
-            flag is not True
-            or algorithm != ALG
-            or type(ciphertext) is not str
-            or type(committed) is not str
-            or not HEX64(committed)
-            or (blob := _blob(ciphertext)) is None
-        ):
-            raise _Refusal(ReadReason.MALFORMED, path)
-        if dek != version:
-            if type(dek) is not str or not is_dek_version(dek):
-                raise _Refusal(ReadReason.MALFORMED, path)
-            mixed = path if mixed is None else mixed
-        if at != first_at:
-            if type(at) is not str or not is_timestamp(at):
-                raise _Refusal(ReadReason.MALFORMED, path)
-            if first_at is None:
-                first_at = at
-            elif mixed is None:
-                mixed = path
-        fields.append((blob, committed))
-    return fields, (first_at or "").encode(), mixed
+            part = (a2b_base64(ciphertext, strict_mode=True), unhexlify(committed))
+            well_formed = flag is True and algorithm == ALG and len(field) == _MEMBER_COUNT
+        except (KeyError, ValueError, TypeError):
+            well_formed = False
+        if not well_formed or not _well_encoded(part[0], ciphertext, committed):
+            raise _Refusal(ReadReason.MALFORMED, place.path)
+        if dek != version or at != first_at:
+            if type(dek) is not str or type(at) is not str or not is_dek_version(dek) or not is_timestamp(at):
+                raise _Refusal(ReadReason.MALFORMED, place.path)
+            if mixed is None and (dek != version or first_at):
+                mixed = place.path
+            first_at = first_at or at
+        parts.append(part)
+    return _Fields(parts, first_at.encode(), mixed)
 
 
-def _blob(text: str) -> bytes | None:
-    """Return the bytes of `_ciphertext`, or None: not canonical base64, under 30 bytes, another layout or type."""
-    try:
-        blob = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        return None
-    if len(blob) < _BLOB_MIN or blob[0] != LAYOUT or blob[1] not in (STRING, JSON) or has_stray_bits(text):
-        return None
-    return blob
+def _well_encoded(blob: bytes, ciphertext: str, committed: str) -> bool:
+    """Judge what decoding does not: layout, type and length of the blob, stray bits, 64 lower-case digits."""
+    return (
+        blob[:2] in _HEADS
+        and len(blob) >= _BLOB_MIN
+        and (ciphertext[-1] != "=" or ciphertext[-3:] in CLEAN_ENDS)
+        and len(committed) == _HEX_CHARACTERS
+        and (committed.islower() or committed.isdigit())
+    )
 
 
 def _json_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value but a string

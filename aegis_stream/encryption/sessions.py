@@ -29,16 +29,20 @@ class ReaderSessions:
         self._derived: OrderedDict[SessionId, SessionKeys] = OrderedDict()
         self._judged: set[SessionId] = set()
         self._generation = -1
+        self._last: SessionId | None = None
+        self._last_keys: SessionKeys | None = None
 
     def follow(self, generation: int) -> None:
         """Forget which signatures were good where the keyring has changed: a signer may be revoked by now."""
         if generation != self._generation:
             self._judged.clear()
+            self._last = self._last_keys = None
             self._generation = generation
 
     def knows(self, session: SessionId) -> bool:
         """Tell whether a session's keys are there, so that its texts were checked before."""
-        return session in self._derived
+        # Most events are of the session of the one before: comparing its texts costs less than hashing them.
+        return session == self._last or session in self._derived
 
     def session(self, head: Head, key: ReadingKey, *, require_signed: bool) -> SessionKeys:
         """Return the keys of an event's session.
@@ -46,6 +50,8 @@ class ReaderSessions:
         Raises EventUnreadableError: UNSIGNED, SIGNER_UNKNOWN, SIGNER_REVOKED, SIGNATURE, ENCAPSULATION.
         """
         session = (head.dek, head.kem, head.by, head.sig)
+        if session == self._last and self._last_keys is not None:
+            return self._last_keys
         if session not in self._judged:
             self._judge(head, key, require_signed=require_signed)
         derived = self._derived.get(session)
@@ -58,6 +64,7 @@ class ReaderSessions:
         else:
             self._derived.move_to_end(session)
         self._judged.add(session)
+        self._last, self._last_keys = session, derived
         return derived
 
     def _judge(self, head: Head, key: ReadingKey, *, require_signed: bool) -> None:

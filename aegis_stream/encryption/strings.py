@@ -10,9 +10,7 @@ import orjson
 from aegis_stream.errors import EventRefusedError, WriteReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from aegis_stream.pii import Target
+    from collections.abc import Iterable, Iterator, Mapping
 
 GUARDED_CHARACTERS = 4
 """A shorter string says too little to be looked for: every header would hold it by chance."""
@@ -22,11 +20,9 @@ _OPTIONS = (
 )  # a value that JSON does not have is refused, not turned into something else
 
 
-def sensitive_strings(targets: Sequence[Target]) -> frozenset[str]:
-    """Return the strings of 4 characters or more inside the targets' values."""
-    return frozenset(
-        text for target in targets for text in _strings(target[2]) if len(text) >= GUARDED_CHARACTERS
-    )
+def sensitive_strings(values: Iterable[object]) -> frozenset[str]:
+    """Return the strings of 4 characters or more inside sensitive values."""
+    return frozenset(text for value in values for text in _strings(value) if len(text) >= GUARDED_CHARACTERS)
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -9,23 +9,25 @@ from __future__ import annotations
 import binascii
 import datetime as dt
 import os
-import re
+import struct
 import threading
 import time
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from aegis_stream.document import any_big, container_fault, fault_of, out_of_range, parse_object
-from aegis_stream.encryption.binding import FIELD, JSON, LAYOUT, SET, STRING, Suffixes, binding_of
+from aegis_stream.encryption.binding import FIELD, SET, binding_of
 from aegis_stream.encryption.results import Protected, Rejected
 from aegis_stream.encryption.stats import WriterStats
 from aegis_stream.encryption.strings import sensitive_strings, strict_dumps
 from aegis_stream.errors import ConfigurationError, EventRefusedError, WriteReason
 from aegis_stream.hybrid import HybridPublicKey
-from aegis_stream.pii import Classifier, Policy
+from aegis_stream.pii import JSON, LAYOUT, STRING, Classifier, Policy
 from aegis_stream.session import SessionLimits, WriterSession, boot_clock_s
 from aegis_stream.wire import ALG, DekVersion, lp
+from aegis_stream.wire.forms import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,10 +41,12 @@ MAX_DEPTH = 64
 _BLOCK = 16
 _NONCE_BYTES = 12
 _ID_BYTES = 16
-_SOURCE = re.compile(r"[A-Za-z0-9._-]{1,249}/(?:0|[1-9][0-9]{0,18})/(?:0|[1-9][0-9]{0,18})", re.ASCII)
 _STRING_HEAD = bytes((LAYOUT, STRING))
 _JSON_HEAD = bytes((LAYOUT, JSON))
-_ORDERS_MAX = 1024
+_MIDDLE = b'","_plaintext_hash":"'
+_nonces = struct.Struct(f"{_NONCE_BYTES}s").iter_unpack
+# An upper bound is charged: a number may be longer as orjson writes it (1E15 has 4 characters, then 18).
+_PLAINTEXT_PER_BYTE = 5
 
 
 class PIIEncryptor:
@@ -82,12 +86,9 @@ class PIIEncryptor:
         self._clock = clock
         self._now = now
         self._lock = threading.Lock()
-        self._suffixes = Suffixes()
-        self._orders: dict[tuple[str, ...], list[int]] = {}
-        self._labels: list[str] = []
         self._session: WriterSession | None = None
         self._dek = lp(self.dek_version.encode())
-        self._open_field = (
+        self._before = (
             f'{{"_encrypted":true,"_algorithm":"{ALG}","_dek_version":"{self.dek_version}","_ciphertext":"'
         ).encode()
 
@@ -111,19 +112,18 @@ class PIIEncryptor:
         collect_sensitive: also give the strings of 4 characters or more that were encrypted.
         Raises ConfigurationError where the sources do not fit; never for what an event holds.
         """
-        if sources is not None and not (len(sources) == len(raw) and all(map(_SOURCE.fullmatch, sources))):
+        if sources is not None and not (len(sources) == len(raw) and all(map(SOURCE, sources))):
             raise ConfigurationError('each event has one source, "topic/partition/offset"')
         with self._lock:
-            moment = dt.datetime.fromtimestamp(self._now(), tz=dt.UTC)
-            at = f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z".encode()
+            moment = dt.datetime.fromtimestamp(self._now(), tz=dt.UTC).replace(tzinfo=None)
+            at = f"{moment.isoformat(timespec='seconds')}Z".encode()
             if self._session is None or not self._session.alive():
                 self._open_session()
-            if sources is None:
-                results = [self._protect(one, "", at, collect_sensitive) for one in raw]
-            else:
-                results = [self._protect(one, src, at, collect_sensitive) for one, src in zip(raw, sources, strict=True)]
-            self.stats.count(raw, results, self._labels)
-            self._labels.clear()
+            results = [
+                self._protect(one, src, at, collect=collect_sensitive)
+                for one, src in zip(raw, sources or repeat(""), strict=False)
+            ]
+            self.stats.count(raw, results)
         return results
 
     def _open_session(self) -> WriterSession:
@@ -140,110 +140,81 @@ class PIIEncryptor:
         self.stats.sessions += 1
         return session
 
-    def _protect(self, raw: bytes, src: str, at: bytes, collect: bool) -> Protected | Rejected:  # noqa: FBT001
+    def _protect(self, raw: bytes, src: str, at: bytes, *, collect: bool) -> Protected | Rejected:
         event = parse_object(raw)
         if event is None:
             return Rejected(WriteReason(fault_of(raw, MAX_DEPTH)))
         targets, too_deep, big_float = self.classifier.survey(event, MAX_DEPTH)
-        if too_deep:
+        floats: list[float] = []
+        if too_deep or any(
+            [container_fault(t[2], MAX_DEPTH - len(t[3].kinds), floats) for t in targets if type(t[2]) is not str]
+        ):
             return Rejected(WriteReason.TOO_DEEP)
-        plaintexts = _plaintexts(targets)
-        if plaintexts is None:
-            return Rejected(WriteReason.TOO_DEEP)
-        texts, floats = plaintexts
         if (big_float or any_big(floats)) and out_of_range(raw):
             return Rejected(WriteReason.NUMBER)
         if "_aegis" in event:
             return Rejected(WriteReason.HAS_AEGIS, "/_aegis")
-        return self._encrypt(event, targets, texts, src, at, collect)
-
-    def _encrypt(  # noqa: PLR0913 - the hot path: no object is made to carry its state
-        self,
-        event: dict[str, Any],
-        targets: list[Target],
-        texts: list[tuple[bytes, bool]],
-        src: str,
-        at: bytes,
-        collect: bool,  # noqa: FBT001
-    ) -> Protected | Rejected:
-        session = self._session
-        size = sum([len(text) for text, _ in texts])
-        if session is None or not session.charge(len(texts), size):
-            session = self._open_session()
-            if not session.charge(len(texts), size):
-                return Rejected(WriteReason.TOO_LARGE)
-        random = os.urandom(_ID_BYTES + _NONCE_BYTES * len(texts))
+        session = self._session_for(len(targets), _PLAINTEXT_PER_BYTE * len(raw) + _BLOCK * len(targets))
+        if session is None:
+            return Rejected(WriteReason.TOO_LARGE)
+        random = os.urandom(_ID_BYTES + _NONCE_BYTES * len(targets))
         identity = random[:_ID_BYTES].hex()
         binding = binding_of(identity, src, event, id_is_public=self._id_is_public)
         if binding is None:
             return Rejected(WriteReason.TOO_LONG, "/event_id")
-        prefix = FIELD + self._dek + binding + lp(at)
-        encrypt, commit = session.keys.aead.encrypt, session.keys.commitment
-        open_field, close_field = self._open_field, b'","_encrypted_at":"' + at + b'"}'
-        suffixes, fragment, b2a = self._suffixes.of, orjson.Fragment, binascii.b2a_base64
-        found = sensitive_strings(targets) if collect else frozenset()
-        commitments: list[bytes] = []
-        drawn = _ID_BYTES
-        for (container, key, _, path, kinds, _), (text, is_string) in zip(targets, texts, strict=True):
-            ends = suffixes(path, kinds)
-            if ends is None:
-                return Rejected(WriteReason.TOO_LONG)
-            nonce = random[drawn : drawn + _NONCE_BYTES]
-            drawn += _NONCE_BYTES
-            if is_string:
-                aad, head = prefix + ends[0], _STRING_HEAD
-            else:
-                aad, head = prefix + ends[1], _JSON_HEAD
-            mac = commit.copy()
-            mac.update(aad + text)
-            commitment = mac.finalize()
-            commitments.append(commitment)
-            container[key] = fragment(
-                b"".join(
-                    (
-                        open_field,
-                        b2a(head + nonce + encrypt(nonce, text, aad), newline=False),
-                        b'","_plaintext_hash":"',
-                        commitment.hex().encode(),
-                        close_field,
-                    )
-                )
-            )
+        sensitive = sensitive_strings([target[2] for target in targets]) if collect else frozenset()
+        commitments = self._encrypt(session, targets, random, FIELD + self._dek + binding + lp(at), at)
+        if commitments is None:
+            return Rejected(WriteReason.TOO_LONG)
+        shape = self.stats.shape([target[3] for target in targets])
         tag = session.keys.set_tag.copy()
-        tag.update(
-            SET + self._dek + binding + len(commitments).to_bytes(4, "big") + self._in_order(targets, commitments)
-        )
+        tag.update(SET + self._dek + binding + shape.count_and_join(commitments))
         source = f'","src":"{src}"}}' if src else '"}'
-        event["_aegis"] = fragment(self._head + f'{identity}","set":"{tag.finalize().hex()}{source}'.encode())
+        event["_aegis"] = orjson.Fragment(self._head + f'{identity}","set":"{tag.finalize().hex()}{source}'.encode())
         value = orjson.dumps(event)
         if self._max_output_bytes is not None and len(value) > self._max_output_bytes:
             return Rejected(WriteReason.TOO_LARGE)
-        self._labels += [target[5] for target in targets]
-        return Protected(value, found)
+        shape.events += 1
+        return Protected(value, sensitive)
 
-    def _in_order(self, targets: list[Target], commitments: list[bytes]) -> bytes:
-        """Join the commitments in the order of their paths' bytes (which is that of their code points)."""
-        paths = tuple([target[3] for target in targets])
-        order = self._orders.get(paths)
-        if order is None:
-            order = sorted(range(len(paths)), key=paths.__getitem__)
-            if len(self._orders) >= _ORDERS_MAX:
-                self._orders.clear()
-            self._orders[paths] = order
-        return b"".join([commitments[index] for index in order])
+    def _session_for(self, fields: int, plaintext_bytes: int) -> WriterSession | None:
+        """Return a session that the fields fit into, a new one where the present one is used up."""
+        session = self._session
+        if session is not None and session.charge(fields, plaintext_bytes):
+            return session
+        session = self._open_session()
+        return session if session.charge(fields, plaintext_bytes) else None
+
+    def _encrypt(
+        self, session: WriterSession, targets: list[Target], random: bytes, prefix: bytes, at: bytes
+    ) -> list[bytes] | None:
+        """Replace each target's value by its encrypted field and return the commitments; None: a path is too long.
+
+        random: 16 bytes used already, then a nonce a field.  prefix: the AAD as far as it is the event's.
+        """
+        encrypt = session.keys.aead.encrypt
+        fragment, b2a, hexlify = orjson.Fragment, binascii.b2a_base64, binascii.hexlify
+        ours = session.keys.commitment.copy()
+        ours.update(prefix)
+        before, after = self._before, b'","_encrypted_at":"' + at + b'"}'
+        commitments: list[bytes] = []
+        for (container, key, value, place), (nonce,) in zip(targets, _nonces(random[_ID_BYTES:]), strict=True):
+            if type(value) is str:
+                text, end, head = value.encode(), place.string_end, _STRING_HEAD
+            else:
+                text, end, head = _padded(value), place.json_end, _JSON_HEAD
+            if not end:
+                return None
+            mac = ours.copy()
+            mac.update(end + text)
+            commitment = mac.finalize()
+            commitments.append(commitment)
+            ciphertext = b2a(head + nonce + encrypt(nonce, text, prefix + end), newline=False)
+            container[key] = fragment(b"".join((before, ciphertext, _MIDDLE, hexlify(commitment), after)))
+        return commitments
 
 
-def _plaintexts(targets: list[Target]) -> tuple[list[tuple[bytes, bool]], list[float]] | None:
-    """Return each target's plaintext and whether it is a string's, and the floats inside; None: nested too deep."""
-    texts: list[tuple[bytes, bool]] = []
-    floats: list[float] = []
-    for target in targets:
-        value = target[2]
-        if type(value) is str:
-            texts.append((value.encode(), True))
-            continue
-        if container_fault(value, MAX_DEPTH - len(target[4]), floats):
-            return None
-        text = orjson.dumps(value)
-        texts.append((text + b" " * (-len(text) % _BLOCK), False))
-    return texts, floats
+def _padded(value: object) -> bytes:
+    """Return a value that is no string as compact JSON, with spaces up to a multiple of 16 bytes."""
+    text = orjson.dumps(value)
+    return text + b" " * (-len(text) % _BLOCK)

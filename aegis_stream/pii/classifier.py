@@ -1,7 +1,7 @@
 """Finds the sensitive values of an event, in document order.
 
 Writers and readers share it, so both judge an event alike.  It works on what the JSON parser returned and never
-changes it.  Names are looked up in a cache of bounded size, for an attacker chooses the names.
+changes it.  Names and places are kept in caches of bounded size, for an attacker chooses the names.
 """
 
 from __future__ import annotations
@@ -10,28 +10,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from aegis_stream.document import any_big
 from aegis_stream.pii.fields import PII_FIELDS, Priority, normalise
+from aegis_stream.pii.place import Place
 from aegis_stream.pii.policy import WILDCARD, Policy, pointer_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Container = dict[str, Any] | list[Any]
+Container: TypeAlias = "dict[str, Any] | list[Any]"
+Target: TypeAlias = tuple[Any, Any, Any, Place]
+"""One sensitive value: (container, key, value, place), where `container[key]` is the value.
 
-MARKERS = ("_encrypted", "_ciphertext")
-"""An object below the top with one of these members is sensitive wherever it stands."""
+A plain tuple, since making a named one takes longer than finding the value.
+"""
 
 MARKER_LABEL = "_encrypted"
 POINTER_LABEL = "pointer"
 
 _CACHE_ENTRIES = 8192
-
-Target: TypeAlias = tuple[Any, Any, Any, str, str, str]
-"""One sensitive value: (container, key, value, path, kinds, label), where `container[key]` is the value.
-
-path: RFC 6901 from the top of the event.  kinds: one character a step, `m` for a member's name, `i` for an array's
-index.  label: the policy's spelling of the name; "pointer" or "_encrypted" where it was found otherwise.  A plain
-tuple, since making a named one takes longer than finding the value.
-"""
+_UNSEEN = Place("", "", "")
 
 
 class Survey(NamedTuple):
@@ -39,6 +35,7 @@ class Survey(NamedTuple):
 
     too_deep: a container stands below the deepest level allowed; the rest was not looked at.
     big_float: a float of magnitude 2^63 or more stands somewhere: the raw text may hold an integer out of range.
+    Neither is judged inside the targets' values.
     """
 
     targets: list[Target]
@@ -61,13 +58,26 @@ class _TooDeepError(Exception):
     """Unwinds a walk; never leaves this file."""
 
 
+class _Walk:
+    """The state of one walk through an event."""
+
+    __slots__ = ("floats", "found")
+
+    def __init__(self) -> None:
+        self.found: list[Target] = []
+        self.floats: list[float] = []
+
+
 def escape(name: str) -> str:
     """Return a member's name as one step of a JSON Pointer."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
 def is_marked(value: object) -> bool:
-    """Tell whether the value is an object with a member `_encrypted` or `_ciphertext`."""
+    """Tell whether the value is an object with a member `_encrypted` or `_ciphertext`.
+
+    Below the top such an object is sensitive wherever it stands; to a reader it is an encrypted field.
+    """
     return type(value) is dict and ("_encrypted" in value or "_ciphertext" in value)
 
 
@@ -78,12 +88,12 @@ class Classifier:
         """Compile a policy; the twelve names are added to its own."""
         self.policy = policy
         excluded = {normalise(entry) for entry in policy.exclude if not entry.startswith("/")}
-        self._labels = {
-            normalise(name): name for name in (*policy.names, *PII_FIELDS) if normalise(name) not in excluded
-        }
-        self._excluded_names = excluded
-        # name as written -> (label or None, "/" + escaped name)
-        self._names: dict[str, tuple[str | None, str]] = {}
+        self._labels = {normalise(name): name for name in (*policy.names, *PII_FIELDS)}
+        self._excluded = frozenset(excluded)
+        # name as written -> (label or None, excluded by name, "/" + escaped name)
+        self._names: dict[str, tuple[str | None, bool, str]] = {}
+        self._top: dict[str, Place | None] = {}
+        self._places: dict[tuple[str, str, str], Place] = {}
         self._root = _Node()
         for pointer in policy.pointers:
             self._plant(pointer).sensitive = True
@@ -101,128 +111,126 @@ class Classifier:
         return node
 
     def priority(self, label: str) -> Priority:
-        """Return the priority of a target's label."""
+        """Return the priority of a place's label."""
         return PII_FIELDS.get(label, Priority.CUSTOM)
 
-    def name(self, name: str) -> tuple[str | None, str]:
-        """Return the label of a member's name, None where it is not sensitive, and its step of a pointer."""
+    def is_sensitive_member(self, name: str) -> bool:
+        """Tell whether a member at the top of an event is sensitive by its name or a pointer."""
+        return self._label(self._name(name), _advance([self._root], name)) is not None
+
+    def _name(self, name: str) -> tuple[str | None, bool, str]:
         known = self._names.get(name)
         if known is None:
-            known = (self._labels.get(normalise(name)), "/" + escape(name))
+            normal = normalise(name)
+            known = (self._labels.get(normal), normal in self._excluded, "/" + escape(name))
             if len(self._names) >= _CACHE_ENTRIES:
                 self._names.clear()
             self._names[name] = known
         return known
 
-    def is_sensitive_member(self, name: str) -> bool:
-        """Tell whether a member at the top of an event is sensitive by its name or a pointer."""
-        nodes = _advance([self._root], name)
-        if any(node.excluded for node in nodes):
-            return False
-        return self.name(name)[0] is not None or any(node.sensitive for node in nodes)
+    @staticmethod
+    def _label(known: tuple[str | None, bool, str], nodes: list[_Node]) -> str | None:
+        """Return under which label a member is sensitive, None where it is not or is excluded."""
+        label, excluded, _ = known
+        if excluded or any(node.excluded for node in nodes):
+            return None
+        return label or (POINTER_LABEL if any(node.sensitive for node in nodes) else None)
+
+    def _place(self, path: str, kinds: str, label: str) -> Place:
+        place = self._places.get((path, kinds, label))
+        if place is None:
+            if len(self._places) >= _CACHE_ENTRIES:
+                self._places.clear()
+            place = self._places[path, kinds, label] = Place(path, kinds, label)
+        return place
+
+    def _top_place(self, name: str) -> Place | None:
+        """Return the place of a sensitive member at the top, None where it is not; both are remembered."""
+        label = self._label(self._name(name), [])
+        if len(self._top) >= _CACHE_ENTRIES:
+            self._top.clear()
+        place = self._top[name] = None if label is None else self._place(self._name(name)[2], "m", label)
+        return place
 
     def _survey_by_name(self, event: dict[str, Any], max_depth: int) -> Survey:
         """Look through an event under a policy without pointers."""
-        found: list[Target] = []
-        floats: list[float] = []
+        walk = _Walk()
+        found, floats, top = walk.found, walk.floats, self._top
         try:
-            self._object(event, "", "", max_depth - 1, found, floats)
+            for name, member in event.items():
+                place = top.get(name, _UNSEEN)
+                if place is _UNSEEN:
+                    place = self._top_place(name)
+                if place is not None:
+                    found.append((event, name, member, place))
+                elif type(member) is float:
+                    floats.append(member)
+                elif type(member) is dict or type(member) is list:
+                    self._inside(walk, event, name, self._name(name)[2], "m", max_depth - 1)
         except _TooDeepError:
             return Survey(found, too_deep=True, big_float=False)
         return Survey(found, too_deep=False, big_float=any_big(floats))
 
-    def _survey_with_pointers(self, event: dict[str, Any], max_depth: int) -> Survey:
-        """Look through an event under a policy with pointers."""
-        found: list[Target] = []
-        floats: list[float] = []
-        try:
-            self._guided(event, "", "", max_depth - 1, found, floats, [self._root])
-        except _TooDeepError:
-            return Survey(found, too_deep=True, big_float=False)
-        return Survey(found, too_deep=False, big_float=any_big(floats))
-
-    def _object(  # noqa: PLR0913 - the hot path: no object is made to carry its state
-        self, value: dict[str, Any], path: str, kinds: str, left: int, found: list[Target], floats: list[float]
-    ) -> None:
-        names = self._names
-        for name, member in value.items():
-            known = names.get(name)
-            if known is None:
-                known = self.name(name)
-            label, step = known
-            if label is not None:
-                found.append((value, name, member, path + step, kinds + "m", label))
-                continue
-            kind = type(member)
-            if kind is str or kind is int or kind is bool or member is None:
-                continue
-            if kind is float:
-                floats.append(member)
-            else:
-                self._inside(value, name, member, path + step, kinds + "m", left, found, floats)
-
-    def _inside(  # noqa: PLR0913 - as _object
+    def _inside(  # noqa: PLR0913, PLR0917 - the hot path: no object is made to carry its state
         self,
+        walk: _Walk,
         container: Container,
-        key: str | int,
-        value: Container,
+        key: Any,
         path: str,
         kinds: str,
-        left: int,
-        found: list[Target],
-        floats: list[float],
+        left: int,  # noqa: ANN401
     ) -> None:
-        """Look into an object or array that is not sensitive itself by name or pointer."""
-        if type(value) is dict:
-            if "_encrypted" in value or "_ciphertext" in value:
-                found.append((container, key, value, path, kinds, MARKER_LABEL))
-                return
-            if left <= 0:
-                raise _TooDeepError
-            self._object(value, path, kinds, left - 1, found, floats)
+        """Look into the object or array `container[key]`, which is not sensitive by name."""
+        value = container[key]
+        if is_marked(value):
+            walk.found.append((container, key, value, self._place(path, kinds, MARKER_LABEL)))
             return
         if left <= 0:
             raise _TooDeepError
-        for index, element in enumerate(value):
-            kind = type(element)
-            if kind is float:
-                floats.append(element)
-            elif kind is dict or kind is list:
-                self._inside(value, index, element, f"{path}/{index}", kinds + "i", left - 1, found, floats)
-
-    def _guided(  # noqa: PLR0913 - as _object
-        self,
-        value: Container,
-        path: str,
-        kinds: str,
-        left: int,
-        found: list[Target],
-        floats: list[float],
-        nodes: list[_Node],
-    ) -> None:
-        """Look through a container inside which a pointer may still match."""
-        members = value.items() if type(value) is dict else enumerate(value)
-        kinds += "m" if type(value) is dict else "i"
-        for key, member in members:
-            label, step = self.name(key) if type(key) is str else (None, f"/{key}")
-            after = _advance(nodes, str(key))
-            if label is None and any(node.sensitive for node in after) and not self._excluded_name(key):
-                label = POINTER_LABEL
-            if label is not None and any(node.excluded for node in after):
-                label = None
-            if label is None and is_marked(member):
-                label = MARKER_LABEL
-            if label is not None:
-                found.append((value, key, member, path + step, kinds, label))
+        if type(value) is list:
+            for index, element in enumerate(value):
+                if type(element) is float:
+                    walk.floats.append(element)
+                elif type(element) is dict or type(element) is list:
+                    self._inside(walk, value, index, f"{path}/{index}", kinds + "i", left - 1)
+            return
+        for name, member in value.items():
+            label, excluded, step = self._name(name)
+            if label is not None and not excluded:
+                walk.found.append((value, name, member, self._place(path + step, kinds + "m", label)))
             elif type(member) is float:
-                floats.append(member)
+                walk.floats.append(member)
+            elif type(member) is dict or type(member) is list:
+                self._inside(walk, value, name, path + step, kinds + "m", left - 1)
+
+    def _survey_with_pointers(self, event: dict[str, Any], max_depth: int) -> Survey:
+        """Look through an event under a policy with pointers."""
+        walk = _Walk()
+        try:
+            self._guided(walk, event, "", "", max_depth - 1, [self._root])
+        except _TooDeepError:
+            return Survey(walk.found, too_deep=True, big_float=False)
+        return Survey(walk.found, too_deep=False, big_float=any_big(walk.floats))
+
+    def _guided(  # noqa: PLR0913, PLR0917 - as _inside
+        self, walk: _Walk, value: Container, path: str, kinds: str, left: int, nodes: list[_Node]
+    ) -> None:
+        """Look through a container of an event that has pointers to follow."""
+        is_object = type(value) is dict
+        inner = kinds + ("m" if is_object else "i")
+        for key, member in value.items() if is_object else enumerate(value):  # type: ignore[union-attr]  # is_object
+            known = self._name(key) if is_object else (None, False, f"/{key}")
+            after = _advance(nodes, str(key))
+            label = self._label(known, after) or (MARKER_LABEL if is_marked(member) else None)
+            where = path + known[2]
+            if label is not None:
+                walk.found.append((value, key, member, self._place(where, inner, label)))
+            elif type(member) is float:
+                walk.floats.append(member)
             elif type(member) is dict or type(member) is list:
                 if left <= 0:
                     raise _TooDeepError
-                self._guided(member, path + step, kinds, left - 1, found, floats, after)
-
-    def _excluded_name(self, key: str | int) -> bool:
-        return type(key) is str and bool(self._excluded_names) and normalise(key) in self._excluded_names
+                self._guided(walk, member, where, inner, left - 1, after)
 
 
 def _advance(nodes: list[_Node], step: str) -> list[_Node]:
@@ -234,4 +242,3 @@ def _advance(nodes: list[_Node], step: str) -> list[_Node]:
         if step != WILDCARD and (exact := node.steps.get(step)) is not None:
             after.append(exact)
     return after
-

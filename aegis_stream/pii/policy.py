@@ -93,9 +93,7 @@ class Policy:
     def warnings(self) -> tuple[str, ...]:
         """Say which of the twelve fields this policy leaves in the clear, one sentence each; tools show them."""
         excluded = {normalise(entry) for entry in self.exclude if not entry.startswith("/")}
-        by_pointer = {
-            normalise(pointer_steps(entry)[-1]): entry for entry in self.exclude if entry.startswith("/")
-        }
+        by_pointer = {normalise(pointer_steps(entry)[-1]): entry for entry in self.exclude if entry.startswith("/")}
         found = [f'the field "{name}" is excluded everywhere' for name in PII_FIELDS if normalise(name) in excluded]
         found += [
             f'the field "{name}" is excluded at {by_pointer[normalise(name)]}'

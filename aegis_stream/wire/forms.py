@@ -11,12 +11,7 @@ HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII).fullmatch
 SOURCE = re.compile(r"[A-Za-z0-9._-]{1,249}/(?:0|[1-9][0-9]{0,18})/(?:0|[1-9][0-9]{0,18})", re.ASCII).fullmatch
 """topic/partition/offset."""
 
-_LAST_OF_TWO = frozenset("AQgw")
-_LAST_OF_THREE = frozenset("AEIMQUYcgkosw048")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-
-def has_stray_bits(text: str) -> bool:
-    """Tell whether base64 that decoded strictly has bits before its padding that encode nothing."""
-    if not text.endswith("="):
-        return False
-    return text[-3] not in _LAST_OF_TWO if text.endswith("==") else text[-2] not in _LAST_OF_THREE
+CLEAN_ENDS = frozenset([f"{last}==" for last in "AQgw"] + [f"{a}{last}=" for a in _ALPHABET for last in _ALPHABET[::4]])
+"""The last three characters of padded base64 whose last character before the padding has no stray bits."""
