@@ -65,15 +65,15 @@ class Policy(NamedTuple):
 
     @classmethod
     def make(cls, text: Mapping[str, object]) -> Policy:
-        """Read `{"id", "names", "pointers", "exclude"}`; raise BadPolicyError."""
-        if set(text) != {"id", "names", "pointers", "exclude"} or not isinstance(text["id"], str):
+        """Read `{"id", "names", "pointers", "exclude"}`, where lists may be absent; raise BadPolicyError."""
+        if not set(text) <= {"id", "names", "pointers", "exclude"} or not isinstance(text.get("id"), str):
             raise BadPolicyError
-        names, exclude = _strings(text["names"]), _strings(text["exclude"])
-        if not all(normalised(name) for name in [*names, *exclude]):
+        names, exclude = _strings(text.get("names", [])), _strings(text.get("exclude", []))
+        if "" in exclude:  # neither a name nor a pointer
             raise BadPolicyError
         return cls(
             names=frozenset(normalised(name) for name in [*TWELVE, *names]),
-            pointers=frozenset(tokens_of(pointer) for pointer in _strings(text["pointers"])),
+            pointers=frozenset(tokens_of(pointer) for pointer in _strings(text.get("pointers", []))),
             excluded_names=frozenset(normalised(name) for name in exclude if not name.startswith("/")),
             excluded_pointers=frozenset(tokens_of(name) for name in exclude if name.startswith("/")),
         )
