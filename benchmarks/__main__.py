@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from benchmarks import csfle
+from benchmarks import csfle, memory
 from benchmarks.peer import PeerMissingError
 from benchmarks.report import as_json, table
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS: dict[str, Callable[..., Iterator[Outcome]]] = {
     "csfle": csfle.run,
+    "memory": memory.run,
 }
 
 
@@ -39,9 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in chosen.names or BENCHMARKS:
             for outcome in BENCHMARKS[name](short=chosen.short):
                 outcomes.append(outcome)
-                console.print(f"{outcome.benchmark}: {outcome.subject}: {outcome.headline}", highlight=False)
+                console.print(
+                    f"{outcome.benchmark}: {outcome.subject}: {outcome.headline}", highlight=False, soft_wrap=True
+                )
     except PeerMissingError as error:
-        console.print(f"benchmarks: error: {error}", highlight=False)
+        console.print(f"benchmarks: error: {error}", highlight=False, markup=False, soft_wrap=True)
         return 2
     console.print(table(outcomes))
     print(as_json(outcomes))
