@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from aegis_stream.errors import EventUnreadableError, ReadReason
 from aegis_stream.hybrid import ENCAPSULATION_BYTES
 from aegis_stream.session_signer import SIGNATURE_BYTES
-from aegis_stream.wire.forms import HEX16, HEX32, HEX64, SOURCE
+from aegis_stream.wire.forms import HEX16, HEX32, HEX64, is_source
 from aegis_stream.wire.primitives import b64decode_or_none
 from aegis_stream.wire.versions import is_dek_version
 
@@ -63,7 +63,7 @@ def head_of(event: dict[str, Any], sessions: KnowsSessions) -> Head:
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
     get: Callable[[str, str], str] = value.get
     head = Head(value["dek"], value["id"], value["kem"], value["set"], get("src", ""), get("by", ""), get("sig", ""))
-    if not HEX32(head.id) or not HEX64(head.set) or not ("src" not in value or SOURCE(head.src)):
+    if not HEX32(head.id) or not HEX64(head.set) or ("src" in value and not is_source(head.src)):
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
     if not sessions.knows((head.dek, head.kem, head.by, head.sig)) and not _session_texts_fit(head, value):
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)

@@ -27,7 +27,7 @@ from aegis_stream.hybrid import HybridPublicKey
 from aegis_stream.pii import JSON, LAYOUT, STRING, Classifier, Policy
 from aegis_stream.session import SessionLimits, WriterSession, boot_clock_s
 from aegis_stream.wire import ALG, DekVersion, lp
-from aegis_stream.wire.forms import SOURCE
+from aegis_stream.wire.forms import is_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,7 +112,7 @@ class PIIEncryptor:
         collect_sensitive: also give the strings of 4 characters or more that were encrypted.
         Raises ConfigurationError where the sources do not fit; never for what an event holds.
         """
-        if sources is not None and not (len(sources) == len(raw) and all(map(SOURCE, sources))):
+        if sources is not None and not (len(sources) == len(raw) and all(map(is_source, sources))):
             raise ConfigurationError('each event has one source, "topic/partition/offset"')
         with self._lock:
             moment = dt.datetime.fromtimestamp(self._now(), tz=dt.UTC).replace(tzinfo=None)
@@ -140,21 +140,37 @@ class PIIEncryptor:
         self.stats.sessions += 1
         return session
 
-    def _protect(self, raw: bytes, src: str, at: bytes, *, collect: bool) -> Protected | Rejected:
+    def _protect(  # noqa: PLR0911 - each refusal returns where it is found
+        self, raw: bytes, src: str, at: bytes, *, collect: bool
+    ) -> Protected | Rejected:
         event = parse_object(raw)
         if event is None:
             return Rejected(WriteReason(fault_of(raw, MAX_DEPTH)))
         targets, too_deep, big_float = self.classifier.survey(event, MAX_DEPTH)
         floats: list[float] = []
-        if too_deep or any(
-            [container_fault(t[2], MAX_DEPTH - len(t[3].kinds), floats) for t in targets if type(t[2]) is not str]
-        ):
+        others = [target for target in targets if type(target[2]) is not str]
+        for _, _, value, place in others:
+            too_deep = container_fault(value, MAX_DEPTH - len(place.kinds), floats) or too_deep
+        if too_deep:
             return Rejected(WriteReason.TOO_DEEP)
         if (big_float or any_big(floats)) and out_of_range(raw):
             return Rejected(WriteReason.NUMBER)
         if "_aegis" in event:
             return Rejected(WriteReason.HAS_AEGIS, "/_aegis")
-        session = self._session_for(len(targets), _PLAINTEXT_PER_BYTE * len(raw) + _BLOCK * len(targets))
+        sensitive = sensitive_strings([target[2] for target in targets]) if collect else frozenset()
+        rejected = self._replace(event, targets, len(raw), src, at)
+        if rejected is not None:
+            return rejected
+        value = orjson.dumps(event)
+        if self._max_output_bytes is not None and len(value) > self._max_output_bytes:
+            return Rejected(WriteReason.TOO_LARGE)
+        return Protected(value, sensitive)
+
+    def _replace(
+        self, event: dict[str, Any], targets: list[Target], raw_bytes: int, src: str, at: bytes
+    ) -> Rejected | None:
+        """Put encrypted fields in the targets' places and add `_aegis`."""
+        session = self._session_for(len(targets), _PLAINTEXT_PER_BYTE * raw_bytes + _BLOCK * len(targets))
         if session is None:
             return Rejected(WriteReason.TOO_LARGE)
         random = os.urandom(_ID_BYTES + _NONCE_BYTES * len(targets))
@@ -162,20 +178,16 @@ class PIIEncryptor:
         binding = binding_of(identity, src, event, id_is_public=self._id_is_public)
         if binding is None:
             return Rejected(WriteReason.TOO_LONG, "/event_id")
-        sensitive = sensitive_strings([target[2] for target in targets]) if collect else frozenset()
         commitments = self._encrypt(session, targets, random, FIELD + self._dek + binding + lp(at), at)
         if commitments is None:
             return Rejected(WriteReason.TOO_LONG)
         shape = self.stats.shape([target[3] for target in targets])
+        shape.events += 1
         tag = session.keys.set_tag.copy()
         tag.update(SET + self._dek + binding + shape.count_and_join(commitments))
         source = f'","src":"{src}"}}' if src else '"}'
         event["_aegis"] = orjson.Fragment(self._head + f'{identity}","set":"{tag.finalize().hex()}{source}'.encode())
-        value = orjson.dumps(event)
-        if self._max_output_bytes is not None and len(value) > self._max_output_bytes:
-            return Rejected(WriteReason.TOO_LARGE)
-        shape.events += 1
-        return Protected(value, sensitive)
+        return None
 
     def _session_for(self, fields: int, plaintext_bytes: int) -> WriterSession | None:
         """Return a session that the fields fit into, a new one where the present one is used up."""

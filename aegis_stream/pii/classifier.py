@@ -171,17 +171,17 @@ class Classifier:
             return Survey(found, too_deep=True, big_float=False)
         return Survey(found, too_deep=False, big_float=any_big(floats))
 
-    def _inside(  # noqa: PLR0913, PLR0917 - the hot path: no object is made to carry its state
+    def _inside(  # noqa: C901, PLR0913, PLR0917 - the hot path: no object or call more than needed
         self,
         walk: _Walk,
         container: Container,
-        key: Any,
+        key: str | int,
         path: str,
         kinds: str,
-        left: int,  # noqa: ANN401
+        left: int,
     ) -> None:
         """Look into the object or array `container[key]`, which is not sensitive by name."""
-        value = container[key]
+        value: Any = container[key]  # type: ignore[index]  # the key is the container's own
         if is_marked(value):
             walk.found.append((container, key, value, self._place(path, kinds, MARKER_LABEL)))
             return
@@ -219,7 +219,7 @@ class Classifier:
         is_object = type(value) is dict
         inner = kinds + ("m" if is_object else "i")
         for key, member in value.items() if is_object else enumerate(value):  # type: ignore[union-attr]  # is_object
-            known = self._name(key) if is_object else (None, False, f"/{key}")
+            known = self._name(str(key)) if is_object else (None, False, f"/{key}")
             after = _advance(nodes, str(key))
             label = self._label(known, after) or (MARKER_LABEL if is_marked(member) else None)
             where = path + known[2]

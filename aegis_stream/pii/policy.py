@@ -57,8 +57,9 @@ class Policy:
             raise PolicyError("a policy has an id, a string that is not empty")
         for pointer in (*self.pointers, *(entry for entry in self.exclude if entry.startswith("/"))):
             pointer_steps(pointer)
-        if "" in self.exclude:
-            raise PolicyError("a policy excludes an empty name or pointer")
+        named = (*self.names, *(entry for entry in self.exclude if not entry.startswith("/")))
+        if not all(map(normalise, named)):
+            raise PolicyError("a policy holds a name with nothing but separators, which would match empty names")
 
     @classmethod
     def default(cls) -> Self:

@@ -8,9 +8,17 @@ HEX16 = re.compile(r"[0-9a-f]{16}", re.ASCII).fullmatch
 HEX32 = re.compile(r"[0-9a-f]{32}", re.ASCII).fullmatch
 HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII).fullmatch
 
-SOURCE = re.compile(r"[A-Za-z0-9._-]{1,249}/(?:0|[1-9][0-9]{0,18})/(?:0|[1-9][0-9]{0,18})", re.ASCII).fullmatch
-"""topic/partition/offset."""
+_SOURCE = re.compile(r"[A-Za-z0-9._-]{1,249}/(0|[1-9][0-9]{0,9})/(0|[1-9][0-9]{0,18})", re.ASCII).fullmatch
 
+
+def is_source(text: str) -> bool:
+    """Tell whether the text is topic/partition/offset: Kafka's characters, a 31-bit partition, a 63-bit offset."""
+    match = _SOURCE(text)
+    return match is not None and int(match[1]) < _PARTITIONS and int(match[2]) < _OFFSETS
+
+
+_PARTITIONS = 2**31
+_OFFSETS = 2**63
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 CLEAN_ENDS = frozenset([f"{last}==" for last in "AQgw"] + [f"{a}{last}=" for a in _ALPHABET for last in _ALPHABET[::4]])
