@@ -1,0 +1,34 @@
+"""Who wrote last under the keys that only the rotation agent may write.
+
+Compaction keeps the newest record of a key, whoever wrote it, so a foreign record over `manifest` or a DEK record would
+in time remove the only copy of a wrapped key.  The guard compares what stands last under each key with what is genuine;
+the agent writes the genuine value again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class RecordGuard:
+    """Remembers, for each key, at which offset it was written last and with what."""
+
+    def __init__(self) -> None:
+        """Nothing has been read."""
+        self._last: dict[str, tuple[int, bytes | None]] = {}
+
+    def saw(self, key: str, value: bytes | None, offset: int) -> None:
+        """Note a record that was read or written; what stands at an older offset than known changes nothing."""
+        if offset >= self._last.get(key, (-1, None))[0]:
+            self._last[key] = (offset, value)
+
+    def forget_others(self, keys: Iterable[str]) -> None:
+        """Keep only these keys: anybody may write under others without end."""
+        self._last = {key: self._last[key] for key in keys if key in self._last}
+
+    def overwritten(self, genuine: Mapping[str, bytes]) -> tuple[tuple[str, bytes], ...]:
+        """Return the (key, value) pairs that must be written again: what stands last there is something else."""
+        return tuple((key, value) for key, value in genuine.items() if self._last.get(key, (0, None))[1] != value)
