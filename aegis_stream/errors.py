@@ -219,6 +219,31 @@ class EventUnreadableError(AegisError):
         self.dek_version = dek_version
 
 
+class RecordRefusedError(EventUnreadableError):
+    """A reader met a record of the encrypted topic that it must refuse; asking again gives the same answer."""
+
+    def __init__(self, reason: ReadReason, path: str, *, dek_version: str, place: tuple[str, int, int]) -> None:
+        """`place` is the record's topic, partition and offset."""
+        super().__init__(reason, path, dek_version=dek_version)
+        self.topic, self.partition, self.offset = place
+        self.args = (f"{self.topic}/{self.partition}/{self.offset}: {self.args[0]}",)
+        self.remedy = "`aegis inspect` shows its structure; with a callback for refused records a reader goes on"
+
+
+class SchemaRefusedError(AegisError):
+    """A producer refuses an event that its schema does not allow."""
+
+    default_reason = "schema"
+
+    def __init__(self, rule: str, path: str = "") -> None:
+        """`rule` is the schema's keyword; `path` the JSON Pointer of the member, empty for the whole event."""
+        super().__init__(
+            f"event against its schema: {rule}" + (f" at {path}" if path else ""),
+            remedy="see schemas/raw-event.schema.json; --no-validate sends any JSON object",
+        )
+        self.path = path
+
+
 class KeyRefusedError(AegisError):
     """A public, private or wrapped key is not what it must be."""
 

@@ -18,6 +18,28 @@ _REMEDY = (
 )
 
 
+def read_public_file(path: Path, *, name: str) -> str:
+    """Return the text of a file that holds no secret, of any mode, without the white space around it.
+
+    Raises ConfigurationError where it cannot be read, is no UTF-8 or larger than 64 KiB.
+    """
+    problem = ""
+    text = ""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_SECRET_BYTES + 1)
+        text = raw.decode().strip()
+        if len(raw) > MAX_SECRET_BYTES:
+            problem = "is larger than 64 KiB"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    except UnicodeDecodeError:
+        problem = "is not text"
+    if problem:
+        raise ConfigurationError(f"{name}: the file {path} {problem}", remedy="name a file with the text that is meant")
+    return text
+
+
 def read_secret_file(path: Path, *, name: str) -> str:
     """Return the text of a secret's file without the white space around it.
 

@@ -17,7 +17,7 @@ from aegis_stream.errors import EventUnreadableError, ReadReason
 DEFAULT_REWIND_LIMIT = 100_000
 TEXT_LIMIT = 3_000  # brokers take 4,096 bytes of metadata with a committed offset
 _TEXT_PREFIX = "aegis-marks/1"
-_SOURCE = re.compile(r"([A-Za-z0-9._-]{1,249})/(0|[1-9][0-9]{0,9})/(0|[1-9][0-9]{0,18})", re.ASCII)
+_SOURCE = re.compile(r"([A-Za-z0-9._-]{1,249})/(0|[1-9][0-9]{0,18})/(0|[1-9][0-9]{0,18})", re.ASCII)
 
 
 class Source(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_settings import PydanticBaseSettingsSource
 
 from aegis_stream.errors import ConfigurationError
-from aegis_stream.secret_files import MAX_SECRET_BYTES, read_secret_file
+from aegis_stream.secret_files import read_public_file, read_secret_file
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -44,7 +44,7 @@ class SecretFileSource(PydanticBaseSettingsSource):
         path = Path(file_name)
         if notes.get("secret"):
             return read_secret_file(path, name=f"{name}_FILE"), field_name, False
-        return _public_text(path, name=f"{name}_FILE"), field_name, False
+        return read_public_file(path, name=f"{name}_FILE"), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return every field that a file gives."""
@@ -55,18 +55,3 @@ class SecretFileSource(PydanticBaseSettingsSource):
                 found[key] = value
         return found
 
-
-def _public_text(path: Path, *, name: str) -> str:
-    """Return the text of a file that holds no secret."""
-    problem = ""
-    text = ""
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_SECRET_BYTES).decode("ascii").strip()
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-    except UnicodeDecodeError:
-        problem = "is not ASCII text"
-    if problem:
-        raise ConfigurationError(f"{name}: the file {path} {problem}", remedy="name a file with base64 text")
-    return text
