@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from aegis_stream.custodian.bip322 import SIGNATURE_BYTES, BIP322Provider
 from aegis_stream.custodian.provider import custodian_key_id
-from aegis_stream.custodian.utc import parse_utc
 from aegis_stream.errors import AegisError, KeyRefusedError, OverrideReason
+from aegis_stream.keyring.strict_json import parse_time
 from aegis_stream.wire import b64decode, lp
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _text(event: Mapping[str, object], name: str) -> str:
 
 
 def _time(texts: Mapping[str, str], name: str) -> dt.datetime:
-    moment = parse_utc(texts[name])
+    moment = parse_time(texts[name])
     if moment is None:
         raise OverrideRefusedError(OverrideReason.MALFORMED, f"/{name}")
     return moment
