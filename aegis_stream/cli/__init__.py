@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_stream.cli import _exit, settings
+from aegis_stream.cli import _exit, settings, topics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ app = typer.Typer(
 
 # One line a noun: `app.command()` for a plain command, `app.add_typer()` for one with commands of its own.
 app.command("settings")(settings.show)
+app.add_typer(topics.app, name="topics")
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - the callback of an option takes its value

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from tests.integration.conftest import create_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,7 @@ async def test_records_outlive_a_crash_of_the_broker(
 ) -> None:
     """Chaos tests restart the broker: if it came back empty or elsewhere they would prove nothing."""
     topic = topic_name("crash")
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_server.bootstrap)
-    await admin.start()
-    await admin.create_topics([NewTopic(topic, 1, 1)])
-    await admin.close()
+    await create_topic({"bootstrap_servers": kafka_server.bootstrap}, topic)
     async with AIOKafkaProducer(bootstrap_servers=kafka_server.bootstrap, acks="all") as producer:
         await producer.send_and_wait(topic, b"kept")
     kafka_server.restart(hard=True)
