@@ -125,6 +125,13 @@ class Keyring:
         """Raise KeyringStaleError where there is no manifest, or its life and grace are over."""
         self._view.require_usable(now.timestamp())
 
+    def forget_history(self) -> None:
+        """Once the end was reached: expired manifests that stood before a good one are the topic's past, no attack."""
+        if self._view.manifest is not None:
+            del self.refused[ManifestReason.EXPIRED]
+            if self.last_refusal is not None and self.last_refusal.reason == ManifestReason.EXPIRED:
+                self.last_refusal = None
+
     def offer(self, key: str | None, value: bytes | None, *, now: dt.datetime) -> bool:
         """Look at one record; returns True if the view is a new one.
 

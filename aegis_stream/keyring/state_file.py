@@ -87,7 +87,7 @@ class StateFile:
         for name, known in (("published", state.published), ("intended", state.intended)):
             if known is not None:
                 shape[name] = {"sequence": known.sequence, "sha256": known.sha256}
-        new = self.path.with_name(self.path.name + ".new")
+        new = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         problem = ""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -104,6 +104,15 @@ class StateFile:
                 f"the state file {self.path} cannot be written ({problem})",
                 remedy="let AEGIS_STATE_DIR name a folder that this process may write",
             )
+
+    def raise_to(self, known: KnownSequence) -> None:
+        """Store a follower's manifest unless the file knows a higher one: several processes may share it.
+
+        Raises as `load` and `store`.
+        """
+        state = self.load()
+        if known.sequence > state.highest_sequence:
+            self.store(KnownState(published=known))
 
     def _parse(self, raw: bytes) -> KnownState:
         members = Members.parse(raw, record="state file", max_bytes=_MAX_BYTES)
