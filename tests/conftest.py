@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.custody_fixtures import (  # noqa: F401 - fixtures
+    aws,
+    kek_pair,
+    kms_endpoint,
+    moto_endpoint,
+    moto_kms,
+    softhsm,
+)
 from tools.kafka import KafkaServer, RestartableBroker, own_kafka, resolve_kafka
 
 if TYPE_CHECKING:

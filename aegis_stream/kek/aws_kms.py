@@ -96,18 +96,29 @@ class AWSKMSKEKProvider(RemoteKEK):
         )
 
     def _unwrap(self) -> Secret[bytes]:
-        return KMSWrappingKey(self._key_id, client=self._client).unwrap(self._wrapped, context=self._context)
+        with KMSWrappingKey(self._key_id, client=self._client) as key:
+            return key.unwrap(self._wrapped, context=self._context)
 
 
 class KMSWrappingKey:
     """A symmetric KMS key: wraps and unwraps up to 4,096 bytes under an encryption context."""
 
-    __slots__ = ("_client", "key_id")
+    __slots__ = ("_client", "_own", "key_id")
 
     def __init__(self, key_id: str, *, client: KMSClient | None = None) -> None:
         """Name the key by ARN, id or alias; raises KEKError: EXTRA_MISSING, INCOMPLETE (no region), BAD_CREDENTIALS."""
         self.key_id = key_id
+        self._own = client is None
         self._client = client if client is not None else make_client(key_id)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections, unless the client was given."""
+        if self._own:
+            self._client.close()
 
     def wrap(self, raw: Secret[bytes], *, context: Mapping[str, str]) -> bytes:
         """Return the ciphertext; needs kms:Encrypt.  Raises KEKError and KEKUnavailableError."""
@@ -201,9 +212,12 @@ def _outcome(part: str, call: Callable[[], Mapping[str, Any]]) -> tuple[Secret[b
     try:
         with _quiet():
             answer = call()
-        return Secret(bytes(answer[part])), str(answer["KeyId"])
+        value, used = answer.get(part), answer.get("KeyId")
+        if isinstance(value, bytes) and value and isinstance(used, str):
+            return Secret(value), used
     except Exception as error:  # noqa: BLE001 - whatever the vendor's library raises becomes one of ours
         return _explain(error)
+    return kms_errors.GARBAGE
 
 
 def _explain(error: Exception) -> kms_errors.Failure:

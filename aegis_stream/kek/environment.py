@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from aegis_stream.errors import KEKError, KEKReason
 from aegis_stream.kek.choice import needed
 from aegis_stream.kek.held import HeldKEK, load_private_key, load_public_key
-from aegis_stream.kek.kept import keep
+from aegis_stream.kek.kept import clear_and_keep
 from aegis_stream.kek.variables import (
     ALLOW_ENVIRONMENT_KEK,
     MASTER_KEK_PRIVATE,
@@ -59,12 +59,11 @@ class EnvironmentKEKProvider(HeldKEK):
                 variables.key_bytes(MASTER_KEK_PRIVATE), public=public, source=variables.name(MASTER_KEK_PRIVATE)
             ),
         )
-        if variables.clear_after_loading:
-            variables.clear(MASTER_KEK_PRIVATE)
-            if variables.of_process:
-                keep(prefix, self)
+        clear_and_keep(variables, MASTER_KEK_PRIVATE, self)
 
     @classmethod
     def from_environment(cls, *, prefix: str = PREFIX, environ: Mapping[str, str] | None = None) -> Self:
         """Return a provider as the constructor does, under the name that every provider has."""
-        return cls(prefix=prefix, environ=environ)
+        variables = Variables(prefix=prefix, environ=environ)
+        del environ  # no frame of an error may hold the whole environment
+        return cls(prefix=prefix, environ=variables.environ)

@@ -89,8 +89,8 @@ class HeldKEK:
         return self._private
 
     def __repr__(self) -> str:
-        """Show the provider and the KEK id, which are public."""
-        return f"<{type(self).__name__} {self.kek_id}>"
+        """Show the provider and the KEK id, which are public; a crash report may ask before there is one."""
+        return f"<{type(self).__name__} {getattr(self, 'kek_id', 'not loaded')}>"
 
     def __reduce__(self) -> NoReturn:
         """Refuse pickling and copying."""

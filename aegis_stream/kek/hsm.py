@@ -9,7 +9,7 @@ from aegis_stream.hybrid import PRIVATE_KEY_BYTES
 from aegis_stream.kek import variables as v
 from aegis_stream.kek.choice import needed
 from aegis_stream.kek.hsm_key import POOL_SIZE, HsmWrappingKey
-from aegis_stream.kek.kept import keep
+from aegis_stream.kek.kept import clear_and_keep
 from aegis_stream.kek.remote import RemoteKEK, check_blob
 from aegis_stream.kek.secret import Secret
 
@@ -87,10 +87,7 @@ class HSMKEKProvider(RemoteKEK):
             mechanism=read_number(variables, v.HSM_MECHANISM),
             defer=defer,
         )
-        if variables.clear_after_loading:
-            variables.clear(v.HSM_PIN)
-            if variables.of_process:
-                keep(prefix, provider)
+        clear_and_keep(variables, v.HSM_PIN, provider)
         return provider
 
     def _unwrap(self) -> Secret[bytes]:

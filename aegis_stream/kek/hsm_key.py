@@ -92,8 +92,8 @@ class HsmWrappingKey:
         self.close()
 
     def __repr__(self) -> str:
-        """Show labels only."""
-        return f"<HsmWrappingKey {self._key_label!r} on token {self._token_label!r}>"
+        """Show nothing of how it is reached."""
+        return "<HsmWrappingKey>"
 
     def _run(self, call: Callable[[pkcs11.Access], _Result]) -> _Result:
         """Run a call in a session of the pool."""

@@ -162,7 +162,7 @@ def _load(path: str) -> HsmLibrary | Failure:
     except (OSError, AttributeError):
         return hsm_errors.final(
             KEKReason.INCOMPLETE,
-            f"{path} cannot be loaded as a PKCS#11 library",
+            "the PKCS#11 library cannot be loaded: there is none at the path that is set",
             "set AEGIS_HSM_PKCS11_LIB to the vendor's library (SoftHSM2: …/softhsm/libsofthsm2.so)",
         )
     try:

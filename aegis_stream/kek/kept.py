@@ -1,30 +1,44 @@
-"""Providers whose secrets have left the environment: the process reuses what it loaded."""
+"""Providers whose secret has left the environment: the process reuses what it loaded."""
 
 from __future__ import annotations
 
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from aegis_stream.kek.choice import needed
+from aegis_stream.kek.variables import MASTER_KEK_PUBLIC
+
 if TYPE_CHECKING:
     from aegis_stream.kek.held import HeldKEK
+    from aegis_stream.kek.variables import Variables
 
 _LOCK = Lock()
-_KEPT: dict[str, HeldKEK] = {}
+_KEPT: dict[tuple[str, str], HeldKEK] = {}
 
 
-def keep(prefix: str, provider: HeldKEK) -> None:
-    """Remember the provider that was loaded from the variables of a prefix before they were cleared."""
+def clear_and_keep(variables: Variables, suffix: str, provider: HeldKEK) -> None:
+    """Take the secret out of the environment, if that was asked for, and remember the provider made of it.
+
+    Only that copy goes: the memory from which the process was started, which the system shows in /proc, stays.
+    """
+    if not variables.clear_after_loading:
+        return
+    variables.clear(suffix)
+    if variables.of_process:
+        with _LOCK:
+            _KEPT[variables.prefix, suffix] = provider
+
+
+def kept(variables: Variables) -> HeldKEK | None:
+    """Return the provider that the variables still describe, but for the one secret that was cleared."""
+    if not (variables.of_process and variables.clear_after_loading):
+        return None
     with _LOCK:
-        _KEPT[prefix] = provider
-
-
-def kept(prefix: str) -> HeldKEK | None:
-    """Return the provider of a prefix, if its secrets were cleared."""
-    with _LOCK:
-        return _KEPT.get(prefix)
-
-
-def forget(prefix: str) -> None:
-    """Drop it."""
-    with _LOCK:
-        _KEPT.pop(prefix, None)
+        candidates = [(suffix, provider) for (prefix, suffix), provider in _KEPT.items() if prefix == variables.prefix]
+    for suffix, provider in candidates:
+        if (
+            variables.missing(needed(provider.name)) == (variables.name(suffix),)
+            and variables.key_bytes(MASTER_KEK_PUBLIC).reveal() == provider.get_public_key()
+        ):
+            return provider
+    return None

@@ -99,9 +99,16 @@ _BY_REASON: tuple[tuple[KEKReason, bool, str, str, frozenset[str]], ...] = (
     (
         KEKReason.DISABLED,
         False,
-        "says that the key is disabled or not in a usable state",
-        "aws kms enable-key; if it is pending deletion, first aws kms cancel-key-deletion: after it all is unreadable",
-        frozenset({"DisabledException", "KMSInvalidStateException"}),
+        "says that the key is disabled",
+        "aws kms enable-key",
+        frozenset({"DisabledException"}),
+    ),
+    (
+        KEKReason.DISABLED,
+        False,
+        "says that the key cannot be used in its state (pending deletion, pending import)",
+        "aws kms cancel-key-deletion, then enable-key: once the key is deleted, nothing can be read any more",
+        frozenset({"KMSInvalidStateException"}),
     ),
     (
         KEKReason.WRONG_KEY,

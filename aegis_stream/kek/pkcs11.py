@@ -63,7 +63,7 @@ def find_token(library: Any, label: str) -> Any | Failure:  # noqa: ANN401 - no 
         return hsm_errors.explain("MultipleTokensReturned")
     others = ", ".join(sorted({token.label for token in tokens if token.label})) or "none"
     return hsm_errors.lost(
-        f"no token has the label {label!r} (there: {others})",
+        f"no token has the label that is set (there: {others})",
         "look at AEGIS_HSM_TOKEN_LABEL, and whether the token is plugged in or its service is reachable",
     )
 

@@ -65,8 +65,8 @@ def get_kek_provider(
     """
     variables = Variables(prefix=prefix, environ=environ)
     del environ
-    loaded = kept(prefix) if variables.of_process and variables.clear_after_loading else None
-    if loaded is not None and name in {None, loaded.name} and variables.missing(names.needed(loaded.name)):
+    loaded = kept(variables)
+    if loaded is not None and name in {None, loaded.name}:
         return loaded
     choice = choose(variables, name)
     if choice.name == names.IN_MEMORY and name is None and not allow_in_memory:

@@ -39,7 +39,9 @@ class SoftHsm:
             msg = "softhsm2-util is not there: install softhsm2 (apt-get install softhsm2, brew install softhsm)"
             raise RuntimeError(msg)
         configuration = folder / "softhsm2.conf"
-        configuration.write_text(f"directories.tokendir = {self.tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
+        configuration.write_text(
+            f"directories.tokendir = {self.tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
+        )
         os.environ["SOFTHSM2_CONF"] = str(configuration)
 
     def token(self, label: str, *, pin: str = "2468-user") -> SoftHsmToken:

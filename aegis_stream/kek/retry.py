@@ -1,0 +1,97 @@
+"""Trying again while the KEK's keeper is away: a bounded number of times in a call, without end at a start."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aegis_stream.errors import KEKUnavailableError
+from aegis_stream.kek.provider import check_kek
+from aegis_stream.kek.wrapper import KEKWrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aegis_stream.kek.provider import KEKProvider
+
+_log = logging.getLogger("aegis_stream.kek")
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait between tries: doubled each time up to a limit, then spread by chance over its upper half."""
+
+    first_s: float = 0.5
+    most_s: float = 30.0
+
+    def delays_s(self) -> Iterator[float]:
+        """Yield the waits, without end."""
+        delay_s = self.first_s
+        while True:
+            yield delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+            delay_s = min(delay_s * 2, self.most_s)
+
+
+class RetryingKEK(KEKWrapper):
+    """Tries a decapsulation again while the provider inside says that this may help."""
+
+    __slots__ = ("_attempts", "_backoff", "_sleep")
+
+    def __init__(
+        self,
+        inner: KEKProvider,
+        *,
+        attempts: int = 4,
+        backoff: Backoff = Backoff(most_s=5.0),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Try `attempts` times in all; the last error is raised."""
+        super().__init__(inner)
+        self._attempts = attempts
+        self._backoff = backoff
+        self._sleep = sleep
+
+    def decapsulate(self, encapsulation: bytes) -> bytes:
+        """Return the shared secret, 32 bytes; raises as the provider inside."""
+        delays_s = self._backoff.delays_s()
+        for _ in range(self._attempts - 1):
+            try:
+                return self._inner.decapsulate(encapsulation)
+            except KEKUnavailableError as error:
+                _log.warning("%s KEK: %s; trying again", self.name, error)
+            self._sleep(next(delays_s))
+        return self._inner.decapsulate(encapsulation)
+
+
+async def wait_for_kek(
+    load: Callable[[], KEKProvider],
+    *,
+    backoff: Backoff = Backoff(),
+    on_wait: Callable[[KEKUnavailableError], None] | None = None,
+) -> KEKProvider:
+    """Return a provider that was loaded and checked, waiting without end while its keeper is away.
+
+    `load` (for example `get_kek_provider`) runs in a thread, so the event loop goes on and can say "not ready";
+    `on_wait` hears why it waits.  Cancel the task to give up.  Raises at once what no waiting mends: KEKError,
+    KeyRefusedError, ConfigurationError.
+    """
+    for delay_s in backoff.delays_s():
+        try:
+            return await asyncio.to_thread(_load_and_check, load)
+        except KEKUnavailableError as error:
+            _log.warning("waiting for the KEK: %s; next try in %.1f s", error, delay_s)
+            if on_wait is not None:
+                on_wait(error)
+        await asyncio.sleep(delay_s)
+    msg = "the waits have no end"
+    raise AssertionError(msg)
+
+
+def _load_and_check(load: Callable[[], KEKProvider]) -> KEKProvider:
+    provider = load()
+    check_kek(provider)
+    return provider
