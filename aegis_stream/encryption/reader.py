@@ -229,35 +229,31 @@ def _shapes(targets: list[Target], version: str) -> _Fields:
     parts: list[tuple[bytes, bytes]] = []
     first_at, mixed = "", None
     for _, _, field, place in targets:
-        if not is_marked(field):
-            raise _Refusal(ReadReason.PLAINTEXT, place.path)
         try:
             flag, algorithm, dek, ciphertext, committed, at = _MEMBERS(field)
-            part = (a2b_base64(ciphertext, strict_mode=True), unhexlify(committed))
-            well_formed = flag is True and algorithm == ALG and len(field) == _MEMBER_COUNT
-        except (KeyError, ValueError, TypeError):
+            blob, commitment = a2b_base64(ciphertext, strict_mode=True), unhexlify(committed)
+            well_formed = (
+                flag is True
+                and algorithm == ALG
+                and len(field) == _MEMBER_COUNT
+                and blob[:2] in _HEADS
+                and len(blob) >= _BLOB_MIN
+                and (ciphertext[-1] != "=" or ciphertext[-3:] in CLEAN_ENDS)
+                and len(committed) == _HEX_CHARACTERS
+                and committed == committed.lower()
+            )
+        except (KeyError, ValueError, TypeError, AttributeError):
             well_formed = False
-        if not well_formed or not _well_encoded(part[0], ciphertext, committed):
-            raise _Refusal(ReadReason.MALFORMED, place.path)
+        if not well_formed:
+            raise _Refusal(ReadReason.MALFORMED if is_marked(field) else ReadReason.PLAINTEXT, place.path)
         if dek != version or at != first_at:
             if type(dek) is not str or type(at) is not str or not is_dek_version(dek) or not is_timestamp(at):
                 raise _Refusal(ReadReason.MALFORMED, place.path)
             if mixed is None and (dek != version or first_at):
                 mixed = place.path
             first_at = first_at or at
-        parts.append(part)
+        parts.append((blob, commitment))
     return _Fields(parts, first_at.encode(), mixed)
-
-
-def _well_encoded(blob: bytes, ciphertext: str, committed: str) -> bool:
-    """Judge what decoding does not: layout, type and length of the blob, stray bits, 64 lower-case digits."""
-    return (
-        blob[:2] in _HEADS
-        and len(blob) >= _BLOB_MIN
-        and (ciphertext[-1] != "=" or ciphertext[-3:] in CLEAN_ENDS)
-        and len(committed) == _HEX_CHARACTERS
-        and (committed.islower() or committed.isdigit())
-    )
 
 
 def _json_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value but a string
