@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from aegis_stream.control.command import Command, payload_sha256
+from aegis_stream.control.rejection import Rejection
 from aegis_stream.custodian import BIP322Provider, custodian_key_id
+from aegis_stream.keyring.dsse import Envelope, Kind
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
-    from aegis_stream.keyring.dsse import Envelope
+    from aegis_stream.keyring.dsse import EnvelopeSigner
+    from aegis_stream.keyring.entries import Role
 
 _PROVIDER = BIP322Provider()
 
@@ -42,6 +47,28 @@ class CustodianSigner:
         """Refuse pickling and copying."""
         msg = "private keys are never copied"
         raise TypeError(msg)
+
+
+def sign_command(command: Command, *signers: EnvelopeSigner) -> Envelope:
+    """Write a command's payload, once, and sign it."""
+    return Envelope.sign(Kind.COMMAND, command.to_payload(), signers)
+
+
+def approve(command: Envelope, signer: EnvelopeSigner) -> Envelope:
+    """Sign a command's very bytes as an approval.
+
+    Raises CommandRefusedError: the payload is not one that this version understands; nobody signs what he cannot read.
+    """
+    Command.from_payload(command.payload)
+    return Envelope.sign(Kind.APPROVAL, command.payload, [signer])
+
+
+def reject(command: Envelope, signer: EnvelopeSigner, *, role: Role, reason: str, now: dt.datetime) -> Envelope:
+    """Sign a refusal of a command's very bytes.  Raises CommandRefusedError(PAYLOAD)."""
+    read = Command.from_payload(command.payload)
+    payload = Rejection(read.id, read.deployment, role, payload_sha256(command.payload), reason, now).to_payload()
+    Rejection.from_payload(payload)
+    return Envelope.sign(Kind.REJECTION, payload, [signer])
 
 
 def signers_of(envelope: Envelope, candidates: Iterable[bytes]) -> frozenset[bytes]:
