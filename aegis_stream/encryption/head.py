@@ -65,18 +65,19 @@ def head_of(event: dict[str, Any], sessions: KnowsSessions) -> Head:
     head = Head(value["dek"], value["id"], value["kem"], value["set"], get("src", ""), get("by", ""), get("sig", ""))
     if not HEX32(head.id) or not HEX64(head.set) or ("src" in value and not is_source(head.src)):
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
-    if not sessions.knows((head.dek, head.kem, head.by, head.sig)) and not _session_texts_fit(head, value):
+    signed = "by" in value
+    if signed != ("sig" in value) or (signed and not (head.by and head.sig)):
+        raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
+    if not sessions.knows((head.dek, head.kem, head.by, head.sig)) and not _session_texts_fit(head):
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
     return head
 
 
-def _session_texts_fit(head: Head, value: dict[str, Any]) -> bool:
+def _session_texts_fit(head: Head) -> bool:
     """Judge the form of the texts that are alike in all events of a session."""
     if not is_dek_version(head.dek) or not _is_b64_of(head.kem, ENCAPSULATION_BYTES):
         return False
-    if "by" not in value and "sig" not in value:
-        return True
-    return bool(HEX16(head.by)) and _is_b64_of(head.sig, SIGNATURE_BYTES)
+    return not head.by or (bool(HEX16(head.by)) and _is_b64_of(head.sig, SIGNATURE_BYTES))
 
 
 def decode(text: str) -> bytes:

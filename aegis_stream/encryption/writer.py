@@ -180,7 +180,7 @@ class PIIEncryptor:
             return Rejected(WriteReason.TOO_LONG, "/event_id")
         commitments = self._encrypt(session, targets, random, FIELD + self._dek + binding + lp(at), at)
         if commitments is None:
-            return Rejected(WriteReason.TOO_LONG)
+            return Rejected(WriteReason.TOO_LONG, next(place.path for *_, place in targets if not place.string_end))
         shape = self.stats.shape([target[3] for target in targets])
         shape.events += 1
         tag = session.keys.set_tag.copy()

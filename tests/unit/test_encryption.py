@@ -292,7 +292,7 @@ def test_an_event_id_beyond_its_prefix_is_refused() -> None:
 def test_a_path_beyond_its_prefix_is_refused() -> None:
     """It could not be bound."""
     raw = orjson.dumps({"x" * 65_536: {"actor_id": 1}})
-    assert enricher().protect_batch([raw]) == [Rejected(WriteReason.TOO_LONG)]
+    assert enricher().protect_batch([raw]) == [Rejected(WriteReason.TOO_LONG, "/" + "x" * 65_536 + "/actor_id")]
 
 
 class Signed:
