@@ -5,19 +5,24 @@ One agent reads record lists from a channel of its own and gives them to the pip
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
 from aegis_stream.session_signer import SessionSigner
 from topologies.app import AegisApp, faust_settings
 from topologies.batches import BATCH_HEAD_BYTES, RECORD_HEAD_BYTES
+from topologies.before_start import look_before_start
 from topologies.broker_door import BrokerDoor
 from topologies.death import die
+from topologies.keyring_service import KeyringService
 from topologies.list_protector import ListProtector
+from topologies.logs import configure_logging
 from topologies.metrics import EnricherMetrics
 from topologies.pages import Condition, add_pages
 from topologies.pipeline import Pipeline
 from topologies.side_doors import SideDoors
+from topologies.worker import run_worker, use_fast_loop
 from topologies.writers import KeyringWriters, WriterState, python_encryptor
 
 if TYPE_CHECKING:
@@ -26,14 +31,15 @@ if TYPE_CHECKING:
 
     from mode import ServiceT
 
-    from aegis_stream.keyring.view import View
     from aegis_stream.settings import Settings
     from topologies.batches import SizeLimits
     from topologies.record_list import RecordList
-    from topologies.writers import EncryptorFactory
+    from topologies.writers import EncryptorFactory, KeySource
 
 BATCH_BYTES = 1_048_576
 """The most bytes of one batch before compression; less where a topic takes less."""
+
+LOOK_AT_KEYS_S = 5.0
 
 
 class Enricher:
@@ -43,7 +49,7 @@ class Enricher:
         self,
         settings: Settings,
         *,
-        view: Callable[[], View],
+        keys: KeySource,
         limits: SizeLimits,
         services: Iterable[ServiceT] = (),
         make_encryptor: EncryptorFactory = python_encryptor,
@@ -51,16 +57,16 @@ class Enricher:
     ) -> None:
         """Put it together; nothing is started.
 
-        view: the keyring's present state.  limits: of the topics that are written.  services: what keeps the keyring
-        up to date.  make_encryptor: the seam behind which benchmarks put a stand-in; no setting reaches it.
+        keys: what is known about keys.  limits: of the topics that are written.  services: what keeps `keys` up to
+        date.  make_encryptor: the seam behind which benchmarks put a stand-in; no setting reaches it.
         Raises ConfigurationError, KeyRefusedError.
         """
         seed = settings.session_signing_key
         doors = SideDoors.from_settings(settings)
-        self._view = view
+        self._keys = keys
         self._metrics = EnricherMetrics(doors)
         self._writers = KeyringWriters(
-            view,
+            keys,
             signer=None if seed is None else SessionSigner.from_seed(seed.get_secret_value()),
             max_output_bytes=limits.encrypted - BATCH_HEAD_BYTES - RECORD_HEAD_BYTES,
             make_encryptor=make_encryptor,
@@ -82,21 +88,23 @@ class Enricher:
         )
         self.app.topics.add(self.app.topic(settings.topic_raw))
         self.app.agent(self.app.record_lists, name="protect_events")(self._protect_events)
+        self.app.timer(LOOK_AT_KEYS_S)(self._look_at_keys)
         add_pages(self.app, self)
 
     async def _protect_events(self, lists: AsyncIterable[RecordList]) -> None:
         await self._pipeline.run(lists)
 
+    async def _look_at_keys(self) -> None:
+        """Say in the log that the keys may not be used, or may again, also while no event comes."""
+        self._writers.current()
+
     async def _drain(self, generation: int) -> None:
         await self._pipeline.drain(generation)
 
     def health(self) -> Condition:
-        """Good while the manifest in force has not expired; a grace period is not good health."""
-        state = self._writers.state
-        manifest = self._view().manifest
-        expired = manifest is not None and manifest.expires_at.timestamp() <= time.time()
-        good = not expired and state is not WriterState.MANIFEST_EXPIRED
-        return Condition(good, {"status": "ok" if good else "manifest-expired", **self._facts()})
+        """Good unless the manifest has expired, be it within its grace: then nobody has signed one for too long."""
+        expired = self._writers.in_grace or self._writers.state is WriterState.MANIFEST_EXPIRED
+        return Condition(not expired, {"status": "manifest-expired" if expired else "ok", **self._facts()})
 
     def readiness(self) -> Condition:
         """Good while events pass: the keys are known, and the group has told this process its partitions."""
@@ -107,7 +115,7 @@ class Enricher:
 
     def metrics(self) -> bytes:
         """Return the metrics, those that tell the present state brought up to date."""
-        view, now = self._view(), time.time()
+        view, now = self._keys.view, time.time()
         metrics = self._metrics
         if view.manifest is not None:
             metrics.manifest_age_s.set(now - view.manifest.issued_at.timestamp())
@@ -120,9 +128,34 @@ class Enricher:
         return metrics.text()
 
     def _facts(self) -> dict[str, object]:
-        view, writer = self._view(), self._writers.writer
+        view, writer = self._keys.view, self._writers.writer
         return {
             "keys": str(self._writers.state),
             "dek_version": None if writer is None else writer.dek_version,
             "manifest_sequence": None if view.manifest is None else view.manifest.sequence,
         }
+
+
+def build_enricher(
+    settings: Settings, *, limits: SizeLimits, make_encryptor: EncryptorFactory = python_encryptor
+) -> Enricher:
+    """Return an enricher that follows the control topic of `settings`.
+
+    limits, make_encryptor: see Enricher.  Raises ConfigurationError, KeyRefusedError.
+    """
+    keys = KeyringService(settings)
+    return Enricher(settings, keys=keys, limits=limits, services=[keys], make_encryptor=make_encryptor)
+
+
+def run_enricher(settings: Settings, *, make_encryptor: EncryptorFactory = python_encryptor) -> int:
+    """Run an enricher in this process until SIGTERM or SIGINT; returns the exit code.
+
+    make_encryptor: see Enricher.
+    Raises ConfigurationError, KeyRefusedError, BrokerError, BrokerUnavailableError where it cannot start.
+    """
+    configure_logging(settings)
+    use_fast_loop()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    limits = loop.run_until_complete(look_before_start(settings))
+    return run_worker(build_enricher(settings, limits=limits, make_encryptor=make_encryptor).app, loop)

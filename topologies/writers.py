@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -28,10 +28,25 @@ LOOK_EVERY_S = 0.2
 _log = structlog.get_logger(__name__)
 
 
+class KeySource(Protocol):
+    """What is known about keys."""
+
+    @property
+    def view(self) -> View:
+        """The keyring's present state."""
+        ...
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the control topic was read to its end; before that, the view may be an old one."""
+        ...
+
+
 class WriterState(StrEnum):
     """Why events pass, or do not."""
 
     USABLE = "usable"
+    READING = "reading-control-topic"
     NO_MANIFEST = "no-manifest"
     MANIFEST_EXPIRED = "manifest-expired"
     RECORD_MISSING = "record-missing"
@@ -39,9 +54,10 @@ class WriterState(StrEnum):
     SIGNER_NOT_ENROLLED = "signer-not-enrolled"
 
 
+_NO_AGENT = "see that the rotation agent runs (`aegis run rotator`) and that the clocks agree"
 _REMEDIES = {
     WriterState.NO_MANIFEST: "run `aegis keys init`, then `aegis run rotator`",
-    WriterState.MANIFEST_EXPIRED: "see that the rotation agent runs (`aegis run rotator`) and that the clocks agree",
+    WriterState.MANIFEST_EXPIRED: _NO_AGENT,
     WriterState.RECORD_MISSING: "the rotation agent restores it; else `aegis keys restore`",
     WriterState.SIGNER_MISSING: "set AEGIS_SESSION_SIGNING_KEY: this deployment's sessions are signed",
     WriterState.SIGNER_NOT_ENROLLED: "enrol this enricher's session-signing key, or configure the one that is enrolled",
@@ -68,39 +84,45 @@ class KeyringWriters:
 
     def __init__(
         self,
-        view: Callable[[], View],
+        keys: KeySource,
         *,
         signer: SessionSigner | None,
         max_output_bytes: int,
         make_encryptor: EncryptorFactory = python_encryptor,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`view`: the keyring's present one.  `now`: POSIX seconds, to be compared with the manifest's times."""
-        self._view = view
+        """Follow `keys`; `now` gives POSIX seconds, to be compared with the manifest's times."""
+        self._keys = keys
         self._signer = signer
         self._max_output_bytes = max_output_bytes
         self._make_encryptor = make_encryptor
         self._now = now
         self._generation: int | None = None
         self._writer: Writer | None = None
-        self._state: WriterState | None = None
+        self._told: tuple[WriterState, bool] | None = None
 
     @property
     def state(self) -> WriterState:
         """Whether events may pass now, and if not, why."""
-        return self._judge(self._view())
+        return self._judge(self._keys.view)
 
     @property
     def writer(self) -> Writer | None:
         """The writer made last, whether or not it may be used now."""
         return self._writer
 
+    @property
+    def in_grace(self) -> bool:
+        """Whether the manifest in force has expired and is still relied on."""
+        manifest = self._keys.view.manifest
+        return manifest is not None and manifest.expires_at.timestamp() <= self._now() < self._keys.view.usable_until
+
     def current(self) -> Writer | None:
-        """Return the writer of the active DEK, None while nothing may be passed."""
-        view = self._view()
+        """Return the writer of the active DEK, None while nothing may be passed; says so when that changes."""
+        view = self._keys.view
         state = self._judge(view)
-        if state is not self._state:
-            self._state = state
+        if (state, self.in_grace) != self._told:
+            self._told = (state, self.in_grace)
             self._tell(state)
         if state is not WriterState.USABLE:
             return None
@@ -115,16 +137,16 @@ class KeyringWriters:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _judge(self, view: View) -> WriterState:
+        if not self._keys.at_end:
+            return WriterState.READING
         if view.manifest is None:
             return WriterState.NO_MANIFEST
         if self._now() >= view.usable_until:
             return WriterState.MANIFEST_EXPIRED
         if view.active is None:
             return WriterState.RECORD_MISSING
-        if view.active.signed and self._signer is None:
-            return WriterState.SIGNER_MISSING
         if view.active.signed and not self._enrolled(view):
-            return WriterState.SIGNER_NOT_ENROLLED
+            return WriterState.SIGNER_MISSING if self._signer is None else WriterState.SIGNER_NOT_ENROLLED
         return WriterState.USABLE
 
     def _enrolled(self, view: View) -> bool:
@@ -144,7 +166,11 @@ class KeyringWriters:
         return Writer(active.version.text, encryptor, active.public_key)
 
     def _tell(self, state: WriterState) -> None:
-        if state is WriterState.USABLE:
-            _log.info("events may pass")
+        if state is WriterState.READING:
+            _log.info("reading the control topic")
+        elif state is not WriterState.USABLE:
+            _log.error("holding: nothing is passed, nothing committed", why=state.value, remedy=_REMEDIES[state])
+        elif self.in_grace:
+            _log.error("the manifest has expired; it is relied on until its grace is over", remedy=_NO_AGENT)
         else:
-            _log.error("holding: nothing is passed and nothing committed", why=str(state), remedy=_REMEDIES[state])
+            _log.info("events may pass")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_stream.cli import _exit, settings, topics
+from aegis_stream.cli import _exit, run, settings, topics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 
 # One line a noun: `app.command()` for a plain command, `app.add_typer()` for one with commands of its own.
+app.add_typer(run.app, name="run")
 app.command("settings")(settings.show)
 app.add_typer(topics.app, name="topics")
 
