@@ -46,6 +46,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 "$venv/bin/pip" install -q --no-compile --require-hashes -r "$lock"
 "$venv/bin/pip" install -q --no-deps --no-build-isolation -e .
 
+# The test of the wheel installs the core into an empty environment, and tests reach nothing outside.
+rm -rf .cache/wheels
+"$venv/bin/pip" download -q --no-deps --only-binary :all: --require-hashes -r requirements/core.txt -d .cache/wheels
+
 # The tests of the HSM provider run on SoftHSM2; without it they fail and say so, all others run.
 command -v softhsm2-util >/dev/null || apt_install softhsm2 || true
 
