@@ -36,7 +36,7 @@ class MotoKms:
 
     def __enter__(self) -> Self:
         """Start it and wait until it answers."""
-        self._process = subprocess.Popen(  # noqa: S603 - our own words
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

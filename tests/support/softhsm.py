@@ -47,7 +47,7 @@ class SoftHsm:
     def token(self, label: str, *, pin: str = "2468-user") -> SoftHsmToken:
         """Make a token; a library that is loaded already sees it once it is initialized anew."""
         assert self._util is not None
-        subprocess.run(  # noqa: S603 - our own words
+        subprocess.run(
             [self._util, "--init-token", "--free", "--label", label, "--so-pin", SO_PIN, "--pin", pin],
             check=True,
             capture_output=True,
