@@ -15,19 +15,24 @@ help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(VENV)/.setup ## make the virtual environment and fetch what the tests need (once)
+setup: $(VENV)/.python $(VENV)/.tests ## make the virtual environment and fetch what the tests need (once)
 	@:
 
-$(VENV)/.setup: requirements/dev.txt requirements/pip.txt pyproject.toml tools/setup.sh tools/kafka/pom.xml
-	@tools/setup.sh $(VENV) requirements/dev.txt
+# The stamps lie in the virtual environment: without it they are gone too.
+$(VENV)/.python: requirements/dev.txt requirements/pip.txt pyproject.toml
+	@tools/setup.sh python $(VENV)
 	@touch $@
 
-$(VENV)/.bench: requirements/bench.txt $(VENV)/.setup
-	@$(BIN)/pip install -q --require-hashes -r requirements/bench.txt
+$(VENV)/.tests: requirements/core.txt tools/kafka/pom.xml | $(VENV)/.python
+	@tools/setup.sh tests $(VENV)
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.txt | $(VENV)/.python
+	@$(BIN)/pip install -q --no-compile --require-hashes -r requirements/bench.txt
 	@touch $@
 
 .PHONY: lint
-lint: setup ## style, types and layers
+lint: $(VENV)/.python ## style, types and layers
 	@$(BIN)/ruff check -q
 	@$(BIN)/ruff format -q --check
 	@$(BIN)/mypy --no-error-summary
@@ -38,7 +43,7 @@ check: lint ## lint and the unit tests: under a minute
 	@$(PYTEST) -q tests/unit
 
 .PHONY: test
-test: lint ## everything that must hold, with coverage: under 10 minutes
+test: setup lint ## everything that must hold, with coverage: under 10 minutes
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -q -m "not chaos" $(PYTEST_ARGS) | tee .cache/tests.txt
 	@$(BIN)/coverage combine -q
@@ -47,7 +52,7 @@ test: lint ## everything that must hold, with coverage: under 10 minutes
 	@tail -n 1 .cache/tests.txt
 
 .PHONY: demo
-demo: setup ## the whole flow in a few seconds, without a Kafka
+demo: $(VENV)/.python ## the whole flow in a few seconds, without a Kafka
 	@$(BIN)/aegis demo
 
 .PHONY: kafka
@@ -63,15 +68,15 @@ chaos-short: setup ## the same, shortened
 	@$(PYTEST) -q -m chaos tests | tee .cache/chaos.txt
 
 .PHONY: fuzz
-fuzz: setup ## the property tests with many more examples
+fuzz: $(VENV)/.python ## the property tests with many more examples
 	@$(PYTEST) -q tests/property --hypothesis-profile=fuzz
 
 .PHONY: bench
-bench: $(VENV)/.bench ## measured against peers and limits, in one run
+bench: $(VENV)/.bench $(VENV)/.tests ## measured against peers and limits, in one run
 	@$(BIN)/python -m benchmarks
 
 .PHONY: lock
-lock: setup ## bring the lock files up to date with pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
+lock: $(VENV)/.python ## bring the lock files up to date with pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
 	@command -v uv >/dev/null || $(BIN)/pip install -q uv
 	@PATH="$$PATH:$(BIN)" tools/lock.sh $(LOCK_ARGS)
 

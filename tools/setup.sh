@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes the virtual environment, from nothing: Python packages by hash, the package itself, and what the tests need
-# of the system.  usage: tools/setup.sh VENV LOCK
+# Makes things ready, from nothing.  usage: tools/setup.sh python VENV | tools/setup.sh tests VENV
+#   python: the virtual environment, with everything in requirements/dev.txt by hash, and the package itself
+#   tests:  what tests need besides: Kafka's jars, SoftHSM2, the wheels of the core
 set -euo pipefail
 cd "$(dirname "$0")/.."
-venv=$1 lock=$2
 mkdir -p .cache
+export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -16,7 +17,7 @@ apt_install() {
     fi
     say "apt-get install $*"
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } \
-        >"$log" 2>&1 || { tail -n 20 "$log" >&2; return 1; }
+        >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; return 1; }
 }
 
 fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
@@ -30,34 +31,42 @@ find_python() {
     return 1
 }
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+ready_python() {
+    if ! [ -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+        local python
+        python=$(find_python)
+        "$python" -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+        say "virtual environment in $venv with $("$python" --version)"
+        "$python" -m venv --clear "$venv"
+    fi
+    say "Python packages"
+    "$venv/bin/pip" install -q --require-hashes -r requirements/pip.txt
+    "$venv/bin/pip" install -q --no-compile --require-hashes -r requirements/dev.txt
+    "$venv/bin/pip" install -q --no-deps --no-build-isolation -e .
+}
 
-if ! [ -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
-    python=$(find_python)
-    "$python" -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
-    say "virtual environment in $venv with $("$python" --version)"
-    "$python" -m venv --clear "$venv"
-fi
+ready_tests() {
+    say "wheels of the core"
+    # One test installs the core into an empty environment, and tests reach nothing outside.
+    rm -rf .cache/wheels
+    "$venv/bin/pip" download -q --no-deps --only-binary :all: --require-hashes -r requirements/core.txt -d .cache/wheels
 
-say "Python packages of $lock"
-export PIP_DISABLE_PIP_VERSION_CHECK=1
-"$venv/bin/pip" install -q --require-hashes -r requirements/pip.txt
-"$venv/bin/pip" install -q --no-compile --require-hashes -r "$lock"
-"$venv/bin/pip" install -q --no-deps --no-build-isolation -e .
+    # Without SoftHSM2 the tests of the HSM provider fail and say so; all others run.
+    command -v softhsm2-util >/dev/null || apt_install softhsm2 || true
 
-# The test of the wheel installs the core into an empty environment, and tests reach nothing outside.
-rm -rf .cache/wheels
-"$venv/bin/pip" download -q --no-deps --only-binary :all: --require-hashes -r requirements/core.txt -d .cache/wheels
+    if [ -z "${AEGIS_TEST_BROKER:-}" ] && ! "$venv/bin/python" -m tools.kafka --engine; then
+        local missing=()
+        command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
+        command -v mvn >/dev/null || missing+=(maven)
+        [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}" || true
+        say "Kafka's jars"
+        "$venv/bin/python" -m tools.kafka --fetch
+    fi
+}
 
-# The tests of the HSM provider run on SoftHSM2; without it they fail and say so, all others run.
-command -v softhsm2-util >/dev/null || apt_install softhsm2 || true
-
-if [ -z "${AEGIS_TEST_BROKER:-}" ] && ! "$venv/bin/python" -m tools.kafka --engine; then
-    missing=()
-    command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
-    command -v mvn >/dev/null || missing+=(maven)
-    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}" || true
-    say "Kafka's jars"
-    "$venv/bin/python" -m tools.kafka --fetch
-fi
+venv=$2
+case $1 in
+    python) ready_python ;;
+    tests) ready_tests ;;
+    *) say "unknown part: $1"; exit 2 ;;
+esac
