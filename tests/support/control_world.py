@@ -15,7 +15,7 @@ from aegis_stream.control.draft import Terms
 from aegis_stream.control.signing import CustodianSigner, approve, sign_command
 from aegis_stream.control.topic_keys import Slot
 from aegis_stream.custodian import BIP322Provider
-from aegis_stream.hybrid import HybridKEM
+from aegis_stream.hybrid import HybridKEM, HybridKeypair
 from aegis_stream.keyring.dek_record import DekRecord
 from aegis_stream.keyring.dsse import Envelope, Kind
 from aegis_stream.keyring.entries import CustodianEntry, KeyState, Role, SignerEntry
@@ -41,10 +41,19 @@ def custodian(name: str) -> CustodianSigner:
 
 
 @cache
+def _kek(number: int) -> HybridKeypair:
+    assert number
+    return HybridKEM.generate_keypair()
+
+
 def kek(number: int) -> bytes:
     """Return the public key of one of several KEKs, made once."""
-    assert number
-    return HybridKEM.generate_keypair().public
+    return _kek(number).public
+
+
+def kek_private(number: int) -> bytes:
+    """Return its private key."""
+    return _kek(number).private
 
 
 def enricher(number: int) -> bytes:
