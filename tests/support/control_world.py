@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 DEPLOYMENT = "tests"
-MAKER = ManifestMaker(AgentSigner.from_seed(bytes(range(64))))
+AGENT = AgentSigner.from_seed(bytes(range(64)))
+MAKER = ManifestMaker(AGENT)
 
 
 @cache
