@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -173,13 +174,13 @@ def _boto3_client(key_id: str) -> KMSClient:
     from botocore.config import Config  # noqa: PLC0415
 
     arn = key_id.split(":")
-    region = arn[3] if len(arn) > _ARN_REGION and arn[0] == "arn" else None
+    named = arn[_ARN_REGION] if len(arn) > _ARN_REGION and arn[0] == "arn" else os.environ.get("AWS_REGION")
     config = Config(
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
     )
-    return boto3.session.Session().client("kms", region_name=region, config=config)
+    return boto3.session.Session().client("kms", region_name=named or None, config=config)
 
 
 def context_of(kek_id: str, more: Mapping[str, str] | None) -> dict[str, str]:

@@ -157,7 +157,9 @@ NO_EXTRA = Failure(
 )
 NO_CREDENTIALS = Failure(KEKReason.BAD_CREDENTIALS, "there are no AWS credentials for KMS", _CREDENTIALS)
 NO_REGION = Failure(
-    KEKReason.INCOMPLETE, "no AWS region is set", "set AWS_REGION, or give the KMS key by its ARN, which names one"
+    KEKReason.INCOMPLETE,
+    "no AWS region is set",
+    "set AWS_REGION or AWS_DEFAULT_REGION, or give the KMS key by its ARN, which names one",
 )
 
 OTHER_KEY = _CODES["IncorrectKeyException"]
