@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from benchmarks import csfle, memory
+from benchmarks import compression, csfle, enricher, enricher_memory, memory
+from benchmarks.passage import WorkerFailedError
 from benchmarks.peer import PeerMissingError
 from benchmarks.report import as_json, table
+from tools.kafka import KafkaUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 BENCHMARKS: dict[str, Callable[..., Iterator[Outcome]]] = {
     "csfle": csfle.run,
     "memory": memory.run,
+    "enricher": enricher.run,
+    "enricher-memory": enricher_memory.run,
+    "compression": compression.run,
 }
 
 
@@ -43,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 console.print(
                     f"{outcome.benchmark}: {outcome.subject}: {outcome.headline}", highlight=False, soft_wrap=True
                 )
-    except PeerMissingError as error:
+    except (PeerMissingError, KafkaUnavailableError, WorkerFailedError) as error:
         console.print(f"benchmarks: error: {error}", highlight=False, markup=False, soft_wrap=True)
         return 2
     console.print(table(outcomes))

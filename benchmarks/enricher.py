@@ -1,0 +1,84 @@
+"""One enricher end to end on a real Kafka, against a plain aiokafka copy of the same input.
+
+In each round the copy, the enricher and the enricher with a protect_batch that copies run one after the other, each a
+process of its own, none compressing.  The pace is that of the output topic's offsets.  The other figure is the CPU
+time of the process alone, which other work on the machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from typing import TYPE_CHECKING
+
+from benchmarks.deployment import deploy
+from benchmarks.outcome import Outcome
+from benchmarks.passage import passage
+from benchmarks.topics import Job, create_topics, delete_topics, fill, unique
+from tools.kafka import KafkaServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmarks.passage import Kind, Passage
+
+KINDS: tuple[Kind, ...] = ("copy", "enricher", "stand-in")
+ENRICHER_AT_LEAST = 0.22
+STAND_IN_AT_LEAST = 1.0
+EVENTS = 60_000
+SHORT_EVENTS = 20_000
+ROUNDS = 5
+SHORT_ROUNDS = 3
+
+
+def run(*, short: bool) -> Iterator[Outcome]:
+    """Yield the enricher and its stand-in form, each as a share of the copy's pace."""
+    events, rounds = (SHORT_EVENTS, SHORT_ROUNDS) if short else (EVENTS, ROUNDS)
+    with KafkaServer() as server:
+        measured = asyncio.run(measure(server.bootstrap, events=events, rounds=rounds))
+    yield share(measured["enricher"], measured["copy"], "an enricher", ENRICHER_AT_LEAST, events)
+    yield share(
+        measured["stand-in"], measured["copy"], "an enricher whose protect_batch copies", STAND_IN_AT_LEAST, events
+    )
+
+
+async def measure(
+    bootstrap: str, *, events: int, rounds: int, kinds: Sequence[Kind] = KINDS
+) -> dict[Kind, list[Passage]]:
+    """Fill a raw topic once and let each kind of worker carry it, in turn, `rounds` times."""
+    raw = Job(bootstrap=bootstrap).raw
+    variables = await deploy(bootstrap, unique("control"))
+    await create_topics(bootstrap, [raw])
+    await fill(bootstrap, raw, events)
+    measured: dict[Kind, list[Passage]] = {kind: [] for kind in kinds}
+    for number in range(rounds):
+        for kind in kinds[:: -1 if number % 2 else 1]:
+            measured[kind].append(await passage(kind, Job(bootstrap=bootstrap, raw=raw), variables, events=events))
+    await delete_topics(bootstrap, [raw])
+    return measured
+
+
+def share(ours: Sequence[Passage], copy: Sequence[Passage], subject: str, at_least: float, events: int) -> Outcome:
+    """Judge the median of the rounds' ratios of pace."""
+    ratios = [plain.us_per_event / one.us_per_event for one, plain in zip(ours, copy, strict=True)]
+    by_cpu = [plain.cpu_us_per_event / one.cpu_us_per_event for one, plain in zip(ours, copy, strict=True)]
+    median = statistics.median(ratios)
+    return Outcome(
+        benchmark="enricher",
+        subject=f"{subject}, against a plain aiokafka copy",
+        headline=f"{median:.2f} x",
+        target=f"at least {at_least:g} x",
+        holds=median >= at_least,
+        figures={
+            "ratio_median": round(median, 3),
+            "ratio_min": round(min(ratios), 3),
+            "ratio_max": round(max(ratios), 3),
+            "cpu_ratio_median": round(statistics.median(by_cpu), 3),
+            "ours_us_per_event": round(min(one.us_per_event for one in ours), 1),
+            "copy_us_per_event": round(min(one.us_per_event for one in copy), 1),
+            "ours_cpu_us_per_event": round(min(one.cpu_us_per_event for one in ours), 1),
+            "copy_cpu_us_per_event": round(min(one.cpu_us_per_event for one in copy), 1),
+            "rounds": len(ratios),
+            "events_per_round": events,
+        },
+    )
