@@ -159,6 +159,7 @@ class BrokerReason(StrEnum):
     GROUP_REFUSED = "group-refused"
     TIMEOUT = "timeout"
     CONTROL_EMPTY = "control-empty"
+    FENCED = "fenced"
 
 
 class AegisError(Exception):

@@ -126,10 +126,12 @@ class Keyring:
         self._view.require_usable(now.timestamp())
 
     def forget_history(self) -> None:
-        """Once the end was reached: expired manifests that stood before a good one are the topic's past, no attack."""
-        if self._view.manifest is not None:
-            del self.refused[ManifestReason.EXPIRED]
-            if self.last_refusal is not None and self.last_refusal.reason == ManifestReason.EXPIRED:
+        """Once the end was reached: old manifests that stood before the good one are the topic's past, no attack."""
+        if self._view.manifest is None:
+            return
+        for reason in (ManifestReason.EXPIRED, ManifestReason.SEQUENCE):
+            del self.refused[reason]
+            if self.last_refusal is not None and self.last_refusal.reason == reason:
                 self.last_refusal = None
 
     def offer(self, key: str | None, value: bytes | None, *, now: dt.datetime) -> bool:
