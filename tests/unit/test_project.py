@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -13,6 +16,8 @@ import typer
 
 import aegis_stream
 from aegis_stream.cli import app, main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def packages() -> list[str]:
@@ -55,6 +60,19 @@ def test_the_library_imports_neither_faust_nor_a_vendor() -> None:
     loaded = set(done.stdout.split())
     assert "aegis_stream" in loaded
     assert not loaded & {"faust", "mode", "aiokafka", "boto3", "botocore", "pkcs11", "noida_db", "topologies"}
+
+
+def test_every_dependency_says_why_it_is_there() -> None:
+    """A package that nobody can justify is one more way in."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[\[>=;]", each)[0] for each in wanted} - {"aegis-stream"}
+    first_cells = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs" / "dependencies.md").read_text(), re.MULTILINE)
+    told = {re.split(r"[\[ (]", name)[0] for cell in first_cells for name in cell.split(", ")}
+    assert sorted(names - told) == []
 
 
 @pytest.mark.parametrize("words", commands(), ids=lambda words: " ".join(("aegis", *words)))
