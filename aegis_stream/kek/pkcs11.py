@@ -96,20 +96,34 @@ def login(token: Any, pin: Secret[str]) -> Any | Failure:  # noqa: ANN401 - as a
 
 def open_access(token: Any, key_label: str, mechanism: int) -> Access | Failure:  # noqa: ANN401 - as above
     """Open a session on a token that is logged in, and find the wrapping key; a failure leaves no session open."""
+    session = token.open()
+    found: Any | Failure = hsm_errors.NO_KEY
+    try:
+        keys = _keys(session, key_label)
+        if keys:
+            found = _fit(keys)
+    finally:
+        if isinstance(found, hsm_errors.Failure):
+            session.close()
+    return found if isinstance(found, hsm_errors.Failure) else Access(session, found, mechanism)
+
+
+def _fit(keys: list[Any]) -> Any | Failure:  # noqa: ANN401 - as above
+    """Return the one key if it is of AES-256."""
+    from pkcs11.constants import Attribute  # noqa: PLC0415 - only with the extra hsm
+
+    if len(keys) > 1:
+        return hsm_errors.TWO_KEYS
+    return keys[0] if keys[0][Attribute.VALUE_LEN] == _AES_256_BYTES else hsm_errors.NOT_AES_256
+
+
+def _keys(session: Any, key_label: str) -> list[Any]:  # noqa: ANN401 - as above
+    """Return all AES keys with a label; the search is read to its end, or it would outlive the session."""
     from pkcs11.constants import Attribute, ObjectClass  # noqa: PLC0415 - only with the extra hsm
     from pkcs11.mechanisms import KeyType  # noqa: PLC0415 - only with the extra hsm
 
-    session = token.open()
-    try:
-        key = session.get_key(object_class=ObjectClass.SECRET_KEY, key_type=KeyType.AES, label=key_label)
-        aes_256 = key[Attribute.VALUE_LEN] == _AES_256_BYTES
-    except BaseException:
-        session.close()
-        raise
-    if not aes_256:
-        session.close()
-        return hsm_errors.NOT_AES_256
-    return Access(session, key, mechanism)
+    wanted = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES, Attribute.LABEL: key_label}
+    return list(session.get_objects(wanted))
 
 
 def make_key(token: Any, key_label: str) -> None:  # noqa: ANN401 - as above
@@ -133,13 +147,9 @@ def make_key(token: Any, key_label: str) -> None:  # noqa: ANN401 - as above
 
 def has_key(token: Any, key_label: str) -> bool:  # noqa: ANN401 - as above
     """Tell whether an AES key has the label; the token is logged in."""
-    from pkcs11.constants import Attribute, ObjectClass  # noqa: PLC0415 - only with the extra hsm
-    from pkcs11.mechanisms import KeyType  # noqa: PLC0415 - only with the extra hsm
-
     session = token.open()
     try:
-        wanted = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES, Attribute.LABEL: key_label}
-        return any(True for _ in session.get_objects(wanted))
+        return bool(_keys(session, key_label))
     finally:
         session.close()
 
