@@ -7,53 +7,17 @@ import json
 
 import pytest
 
-from aegis_stream.control.arguments import (
-    DestroyDek,
-    EnrolEnricher,
-    RetireEnricher,
-    RetireKek,
-    RevokeDek,
-    RevokeEnricher,
-    RotateDek,
-    RotateKek,
-    SetMinimumVersion,
-    SetPolicy,
-)
+from aegis_stream.control.arguments import EnrolEnricher, RotateDek
 from aegis_stream.control.command import ARGUMENTS, Arguments, Command, new_command_id
-from aegis_stream.control.custody_arguments import (
-    EmergencyRotate,
-    ReplaceAgentKey,
-    ReplaceCustodian,
-    Replacement,
-    SetRecoveryKey,
-)
+from aegis_stream.control.custody_arguments import EmergencyRotate
 from aegis_stream.control.kinds import CommandKind, Signing
 from aegis_stream.errors import CommandReason, CommandRefusedError
-from aegis_stream.keyring.entries import COMMAND_ID, Role
-from aegis_stream.pii import Policy
-from aegis_stream.signature import AgentSigner
-from aegis_stream.wire import DekVersion, b64encode
-from tests.support.control_world import NOW, enricher, kek
+from aegis_stream.keyring.entries import COMMAND_ID
+from aegis_stream.wire import b64encode
+from tests.support.control_examples import EXAMPLES, V1
+from tests.support.control_world import NOW, enricher
 from tests.support.control_world import RECOVERY as KEY
 from tests.support.control_world import SECURITY as OTHER
-
-V1, V2 = DekVersion.parse("dek-v1-20260101"), DekVersion.parse("dek-v2-20260301")
-EXAMPLES: list[Arguments] = [
-    RotateDek(),
-    SetPolicy(Policy("strict", ("email",), ("/a/*",), ("signer_id",))),
-    RevokeDek(V1),
-    SetMinimumVersion(V2),
-    DestroyDek(V1, no_copies_attested=True),
-    EnrolEnricher(enricher(3)),
-    RetireEnricher("0123456789abcdef"),
-    RevokeEnricher("0123456789abcdef"),
-    RotateKek(kek(2), ((V1, "ab" * 32), (V2, "cd" * 32))),
-    RetireKek("kek-0123456789abcdef"),
-    ReplaceCustodian(Replacement(Role.RISK_LEAD, KEY.public)),
-    ReplaceAgentKey(AgentSigner.from_seed(bytes(64)).public),
-    SetRecoveryKey(KEY.public),
-    EmergencyRotate((Replacement(Role.RISK_LEAD, KEY.public),), rotate_dek=True, revoke=(V1,)),
-]
 
 
 def shape(arguments: Arguments | None = None) -> dict[str, object]:

@@ -21,8 +21,7 @@ from aegis_stream.control.custody_arguments import ReplaceAgentKey, ReplaceCusto
 from aegis_stream.control.differences import differences
 from aegis_stream.control.draft import Draft, Terms
 from aegis_stream.control.effects import apply
-from aegis_stream.control.kinds import CommandKind
-from aegis_stream.control.result import Outcome, Result, one_line
+from aegis_stream.control.result import Result, one_line
 from aegis_stream.control.topic_keys import Slot, TopicKey
 from aegis_stream.errors import CommandReason, CommandRefusedError
 from aegis_stream.keyring.dsse import Kind
@@ -30,36 +29,8 @@ from aegis_stream.keyring.entries import Role
 from aegis_stream.pii import Policy
 from aegis_stream.signature import AgentSigner, agent_key_id
 from aegis_stream.wire import DekVersion, kek_id, signer_id
+from tests.support.control_examples import ID, RESULTS
 from tests.support.control_world import NOW, RECOVERY, World, custodian, enricher, kek
-
-ID = "0190a6a0-0000-7000-8000-000000000000"
-RESULTS = [
-    Result(id=ID, deployment="d", outcome=Outcome.EXECUTED, sequence=3, decided_at=NOW),
-    Result(
-        id=ID,
-        deployment="d",
-        outcome=Outcome.REFUSED,
-        sequence=3,
-        decided_at=NOW,
-        kind=CommandKind.REVOKE_DEK,
-        reason=CommandReason.ACTIVE,
-        message="the active DEK cannot be revoked",
-    ),
-    Result(id=ID, deployment="d", outcome=Outcome.WAITING, sequence=3, decided_at=NOW, effective_at=NOW),
-    Result(
-        id=ID,
-        deployment="d",
-        outcome=Outcome.EXECUTED,
-        sequence=3,
-        decided_at=NOW,
-        kind=CommandKind.DESTROY_DEK,
-        active_version=DekVersion.parse("dek-v2-20260301"),
-        binds_by=NOW,
-        brokers_clear_at=NOW,
-        keks=("kek-0123456789abcdef",),
-        copies_attested=False,
-    ),
-]
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.outcome.value)
