@@ -6,7 +6,7 @@ import gc
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.outcome import Paired
+from benchmarks.outcome import Paired, Took
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,24 +18,24 @@ def paired(
     """Time both sides `rounds` times, the order reversed every other round, after one round that is not counted.
 
     Each side is a preparation (not timed: it makes fresh input where the work uses its input up) that returns the
-    work (timed by the wall clock, on `events` events).
+    work (timed, on `events` events).
     """
-    ours_s: list[float] = []
-    peer_s: list[float] = []
+    ours_took: list[Took] = []
+    peer_took: list[Took] = []
     for number in range(rounds + 1):
         if number % 2:
-            ours_took, peer_took = _time(ours), _time(peer)
+            our_round, peer_round = _time(ours), _time(peer)
         else:
-            peer_took, ours_took = _time(peer), _time(ours)
+            peer_round, our_round = _time(peer), _time(ours)
         if number:
-            ours_s.append(ours_took)
-            peer_s.append(peer_took)
-    return Paired(events=events, ours_s=ours_s, peer_s=peer_s)
+            ours_took.append(our_round)
+            peer_took.append(peer_round)
+    return Paired(events=events, ours=ours_took, peer=peer_took)
 
 
-def _time(prepare: Callable[[], Callable[[], object]]) -> float:
+def _time(prepare: Callable[[], Callable[[], object]]) -> Took:
     work = prepare()
     gc.collect()
-    begin = time.perf_counter()
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin
+    return Took(time.process_time() - cpu_s, time.perf_counter() - wall_s)

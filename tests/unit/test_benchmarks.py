@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import csfle, memory
-from benchmarks.outcome import Outcome, Paired
+from benchmarks.outcome import Outcome, Paired, Took
 from benchmarks.peer import Peer, PeerMissingError, csfle_peer
 from benchmarks.report import as_json, table
 from benchmarks.resident import MIB, resident_bytes
@@ -30,17 +30,20 @@ def test_paired_rounds_give_both_sides_the_same_work_in_turn() -> None:
 
     measured = paired(side("ours"), side("peer"), events=1, rounds=2)
     assert turns == ["peer", "ours", "ours", "peer", "peer", "ours"]
-    assert len(measured.ours_s) == len(measured.peer_s) == 2
+    assert len(measured.ours) == len(measured.peer) == 2
 
 
 @pytest.mark.parametrize(("target", "holds"), [(2.9, True), (3.0, True), (3.1, False), (None, True)])
 def test_target_is_judged_by_the_median_ratio(target: float | None, holds: bool) -> None:  # noqa: FBT001 - a table
     """One disturbed round must neither make nor break a figure."""
-    measured = Paired(events=1_000, ours_s=[1.0, 1.0, 1.0], peer_s=[3.0, 0.1, 90.0])
+    measured = Paired(
+        events=1_000, ours=[Took(1.0, 9.0)] * 3, peer=[Took(seconds, 9.0) for seconds in (3.0, 0.1, 90.0)]
+    )
     outcome = measured.outcome("protect", "against a peer", at_least=target)
     assert outcome.holds is holds
     assert outcome.headline == "3.00 x"
     assert outcome.figures["ours_us_per_event"] == 1_000
+    assert outcome.figures["wall_ratio_median"] == 1.0
 
 
 def test_both_sides_are_compared_on_the_same_events() -> None:
