@@ -18,7 +18,7 @@ SUFFIX = ".schema.json"
 
 
 class SchemaFault(NamedTuple):
-    """The first rule that a document breaks: the schema's keyword and the JSON Pointer of the member at the top; never a value."""
+    """The first rule that a document breaks, as the schema's keyword, and the member at the top; never a value."""
 
     rule: str
     path: str
