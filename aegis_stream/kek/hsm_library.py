@@ -157,6 +157,8 @@ class HsmLibrary:
 
 
 def _load(path: str) -> HsmLibrary | Failure:
+    if not pkcs11.installed():
+        return hsm_errors.NO_EXTRA
     try:
         functions = cryptoki.Cryptoki(path)
     except (OSError, AttributeError):
@@ -168,8 +170,6 @@ def _load(path: str) -> HsmLibrary | Failure:
     try:
         vendor = pkcs11.open_library(path)
         vendor.finalize()
-    except ImportError:
-        return hsm_errors.NO_EXTRA
     except Exception as error:  # noqa: BLE001 - whatever the vendor's library raises becomes one of ours
         return pkcs11.explain(error)
     return HsmLibrary(vendor, functions)

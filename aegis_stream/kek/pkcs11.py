@@ -41,6 +41,15 @@ class Access(NamedTuple):
     mechanism: int
 
 
+def installed() -> bool:
+    """Tell whether python-pkcs11 is there."""
+    try:
+        import pkcs11  # noqa: F401, PLC0415 - only with the extra hsm
+    except ImportError:
+        return False
+    return True
+
+
 def open_library(path: str) -> Any:  # noqa: ANN401 - python-pkcs11 has no type for it
     """Load a library and initialize it as python-pkcs11 does: for one thread."""
     import pkcs11  # noqa: PLC0415 - only with the extra hsm
