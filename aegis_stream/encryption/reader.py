@@ -227,7 +227,8 @@ def _shapes(targets: list[Target], version: str) -> _Fields:
     The three texts that are alike in all fields have their form checked where they first appear or differ.
     """
     parts: list[tuple[bytes, bytes]] = []
-    first_at, mixed = "", None
+    first_at: str | None = None
+    mixed: str | None = None
     for _, _, field, place in targets:
         try:
             flag, algorithm, dek, ciphertext, committed, at = _MEMBERS(field)
@@ -238,6 +239,7 @@ def _shapes(targets: list[Target], version: str) -> _Fields:
                 and len(field) == _MEMBER_COUNT
                 and blob[:2] in _HEADS
                 and len(blob) >= _BLOB_MIN
+                and len(ciphertext) % 4 == 0  # a2b takes padding behind a whole group
                 and (ciphertext[-1] != "=" or ciphertext[-3:] in CLEAN_ENDS)
                 and len(committed) == _HEX_CHARACTERS
                 and committed == committed.lower()
@@ -249,11 +251,11 @@ def _shapes(targets: list[Target], version: str) -> _Fields:
         if dek != version or at != first_at:
             if type(dek) is not str or type(at) is not str or not is_dek_version(dek) or not is_timestamp(at):
                 raise _Refusal(ReadReason.MALFORMED, place.path)
-            if mixed is None and (dek != version or first_at):
+            if mixed is None and (dek != version or first_at is not None):
                 mixed = place.path
-            first_at = first_at or at
+            first_at = at if first_at is None else first_at
         parts.append((blob, commitment))
-    return _Fields(parts, first_at.encode(), mixed)
+    return _Fields(parts, (first_at or "").encode(), mixed)
 
 
 def _json_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value but a string

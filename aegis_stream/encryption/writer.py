@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from aegis_stream.document import any_big, container_fault, fault_of, out_of_range, parse_object
+from aegis_stream.document import any_big, container_fault, fault_of, has_duplicates, out_of_range, parse_object
 from aegis_stream.encryption.binding import FIELD, SET, binding_of
 from aegis_stream.encryption.results import Protected, Rejected
 from aegis_stream.encryption.stats import WriterStats
@@ -155,6 +155,8 @@ class PIIEncryptor:
             return Rejected(WriteReason.TOO_DEEP)
         if (big_float or any_big(floats)) and out_of_range(raw):
             return Rejected(WriteReason.NUMBER)
+        if has_duplicates(raw, event):
+            return Rejected(WriteReason.DUPLICATE)
         if "_aegis" in event:
             return Rejected(WriteReason.HAS_AEGIS, "/_aegis")
         sensitive = sensitive_strings([target[2] for target in targets]) if collect else frozenset()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from aegis_stream.document import any_big, container_fault, fault_of, out_of_range, parse_object
+from aegis_stream.document import any_big, container_fault, fault_of, has_duplicates, out_of_range, parse_object
 
 FAULTS = [
     (b"", "not-json"),
@@ -90,3 +90,28 @@ def test_looking_for_the_fault_of_a_large_input_ends(raw: bytes) -> None:
     before = time.monotonic()
     assert fault_of(raw, 64) in {"not-json", "number", "too-deep"}
     assert time.monotonic() - before < 10
+
+
+@pytest.mark.parametrize(
+    ("raw", "duplicates"),
+    [
+        (b'{"a":1,"b":{"a":2}}', False),
+        (b'{"a":1,"a":1}', True),
+        (b'{"x":[{"a":1,"a":2}]}', True),
+        (b'{"a" :1,"a":2}', True),
+        (b'{"a"\n:1,"b":2}', False),
+        (b'{"a":1,"\\u0061":2}', True),
+        (b'{"a":"\\u0022:","a":"x"}', True),
+        (b'{"a":"\\u0022:","b":"x"}', False),
+        (b'{"a":"\\":","a":"x"}', True),
+        (b'{"a":"x\\":\\":","b\\":":"\xc3\xa4"}', False),
+        (b'{"a":{"b":1},"a":{"b":1}}', True),
+        (b"{}", False),
+    ],
+    ids=str,
+)
+def test_two_members_of_one_name_are_found(raw: bytes, *, duplicates: bool) -> None:
+    """The parser keeps the last one; a reader that keeps the first would see another event."""
+    event = parse_object(raw)
+    assert event is not None
+    assert has_duplicates(raw, event) is duplicates
