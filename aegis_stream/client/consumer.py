@@ -109,7 +109,11 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             isolation_level="read_committed",
         )
         with our_broker_errors(f"joining group {self._group}"):
-            await consumer.start()
+            try:
+                await consumer.start()
+            except BaseException:
+                await consumer.stop()
+                raise
         consumer.subscribe([self._topic], listener=self)
         self._consumer = consumer
 

@@ -63,11 +63,15 @@ class EventProducer:
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Reach the broker.  Raises BrokerError."""
-        producer = AIOKafkaProducer(**self._connection, **self._options)
+        """Look whether the topic is there, and reach the broker.  Raises BrokerError."""
         await preflight(self._connection, topics=[self._topic])
+        producer = AIOKafkaProducer(**self._connection, **self._options)
         with our_broker_errors("reaching the broker"):
-            await producer.start()
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
         self._producer = producer
 
     async def stop(self) -> None:
