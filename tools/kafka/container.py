@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
 IMAGE = "apache/kafka:4.3.1"
+SOCKET = Path("/var/run/docker.sock")
 START_TIMEOUT_S = 120
 STARTED = "Kafka Server started"
 
 
 def docker_answers() -> bool:
     """Tell whether a Docker engine can be used; costs nothing where there is no trace of one."""
-    if "DOCKER_HOST" not in os.environ and not Path("/var/run/docker.sock").exists():
+    if "DOCKER_HOST" not in os.environ and not SOCKET.exists():
         return False
     import docker  # noqa: PLC0415 -- half a second, wanted only where an engine may be
     import docker.errors  # noqa: PLC0415 -- the same
