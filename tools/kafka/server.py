@@ -17,12 +17,13 @@ from tools.kafka.security import Security
 from tools.kafka.settings import TEST_SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 20
 JAVA_FLAGS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 CLUSTER_ID = "YWVnaXMtc3RyZWFtLTAwMQ"  # 16 bytes in URL-safe base64: any will do, brokers never meet
+BROKER = "kafka.Kafka"
 STARTED = "Kafka Server started"
 LOG4J = """
 status=warn
@@ -45,6 +46,7 @@ class KafkaServer:
     `properties` add to or replace lines of server.properties.  With `secure` the broker has TLS only: SCRAM-SHA-512
     at `bootstrap`, client certificates at `security.mtls_bootstrap`, and an authorizer that refuses what no ACL
     allows; `users` are its SCRAM users with their passwords (`admin` is a super user and always there).
+    `java_flags` are for the broker's own process.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class KafkaServer:
         port: int | None = None,
         secure: bool = False,
         users: Mapping[str, str] | None = None,
+        java_flags: Sequence[str] = (),
     ) -> None:
         """Choose ports; nothing is started or written before `start`."""
         listener, controller, mtls = free_ports(3)
@@ -63,6 +66,7 @@ class KafkaServer:
         self._extra = dict(properties or {})
         self._secure = secure
         self._users = dict(users or {})
+        self._java_flags = tuple(java_flags)
         self._security: Security | None = None
         self._folder: Path | None = None
         self._libs = Path()
@@ -109,7 +113,7 @@ class KafkaServer:
     def start(self) -> Self:
         """Format the storage if it is new, start the broker and return once it serves.
 
-        Raises KafkaUnavailableError: Java or the jars are missing, or the broker ended or is silent after 60 s.
+        Raises KafkaUnavailableError: Java or the jars are missing, or the broker ended or is silent after 90 s.
         """
         if self._folder is None:
             self._libs = kafka_jars()
@@ -204,7 +208,7 @@ class KafkaServer:
         with self.log_path.open("ab") as log:
             # A session of its own: Ctrl-C at the terminal must reach the tests first, not the broker under them.
             self._process = subprocess.Popen(
-                self._java("kafka.Kafka", str(self.folder / "server.properties")),
+                self._java(BROKER, str(self.folder / "server.properties")),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -227,13 +231,14 @@ class KafkaServer:
             return log.read().decode(errors="replace")
 
     def _java(self, main: str, *arguments: str) -> list[str]:
-        logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
-        return [
-            shutil.which("java") or "java",
-            *JAVA_FLAGS,
-            logging,
-            "-cp",
-            f"{self._libs}/*",
-            main,
-            *arguments,
-        ]
+        flags = [*JAVA_FLAGS, f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"]
+        if main == BROKER and self._java_flags:
+            flags.extend(self._java_flags)
+        elif archive_of(self._libs).exists():
+            flags.append(f"-XX:SharedArchiveFile={archive_of(self._libs)}")
+        return [shutil.which("java") or "java", *flags, "-cp", f"{self._libs}/*", main, *arguments]
+
+
+def archive_of(libs: Path) -> Path:
+    """Return where Java's archive of the classes in `libs` is, if it has been made."""
+    return libs.with_suffix(".jsa")
