@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aegis_stream.cli import _exit, run, settings, topics
+from aegis_stream.cli import (
+    _exit,
+    classify,
+    consume,
+    decrypt,
+    encrypt,
+    inspect,
+    kek,
+    keys,
+    produce,
+    run,
+    settings,
+    topics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +37,15 @@ app = typer.Typer(
 )
 
 # One line a noun: `app.command()` for a plain command, `app.add_typer()` for one with commands of its own.
+app.add_typer(kek.app, name="kek")
+app.add_typer(keys.app, name="keys")
 app.add_typer(run.app, name="run")
+app.command("produce")(produce.produce)
+app.command("consume")(consume.consume)
+app.command("encrypt")(encrypt.encrypt)
+app.command("decrypt")(decrypt.decrypt)
+app.command("inspect")(inspect.inspect)
+app.command("classify")(classify.classify)
 app.command("settings")(settings.show)
 app.add_typer(topics.app, name="topics")
 
