@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 DEK_VERSION = "dek-v1-20260101"
 PROTECT_AT_LEAST = 6.0
 OPEN_AT_LEAST = 4.0
-EVENTS = 300
-ROUNDS = 25
-SHORT_ROUNDS = 7
+EVENTS = 100
+ROUNDS = 101
+SHORT_ROUNDS = 31
 
 
 def run(*, short: bool) -> Iterator[Outcome]:
