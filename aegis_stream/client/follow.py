@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from aegis_stream.client.control_session import ControlRecord, ControlSession
 from aegis_stream.errors import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aegis_stream.keyring.keyring import Keyring
+    from aegis_stream.keyring.manifest import Manifest
     from aegis_stream.keyring.state_file import StateFile
 
 FIRST_BACKOFF_S = 0.2
@@ -112,14 +113,25 @@ class ControlFollower:
         """
         await self._until(lambda: self._at_end and (not self._patient or self._usable()), timeout_s)
         if not self._usable():
-            refusal = self.keyring.last_refusal
-            if refusal is not None:
-                raise refusal
-            raise BrokerError(
-                BrokerReason.CONTROL_EMPTY,
-                f"there is no manifest on {self._topic}",
-                remedy="run `aegis keys init` once for each deployment, then `aegis run rotator`",
-            )
+            self._refuse_without_manifest()
+
+    async def wait_manifest(self, timeout_s: float) -> Manifest:
+        """Read the topic to its end and return the manifest, however old, to be shown.
+
+        Raises as `wait_ready` of an impatient follower.
+        """
+        await self.wait_end(timeout_s)
+        return self.keyring.manifest or self._refuse_without_manifest()
+
+    def _refuse_without_manifest(self) -> NoReturn:
+        refusal = self.keyring.last_refusal
+        if refusal is not None:
+            raise refusal
+        raise BrokerError(
+            BrokerReason.CONTROL_EMPTY,
+            f"there is no manifest on {self._topic}",
+            remedy="run `aegis keys init` once for each deployment, then `aegis run rotator`",
+        )
 
     async def join(self) -> None:
         """Return when the follower stops: impatient after a failure, patient only after a defect, which this raises."""

@@ -1,0 +1,360 @@
+"""`aegis keys init` and `aegis keys list` on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+import json
+import os
+import shutil
+import stat
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aegis_stream.cli import main
+from aegis_stream.client.control_writer import ControlWriter
+from aegis_stream.errors import BrokerReason, BrokerUnavailableError
+from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
+from aegis_stream.kek import get_kek_provider
+from aegis_stream.keyring.keyring import Keyring
+from aegis_stream.keyring.reader_keys import ReaderKeys
+from aegis_stream.settings import load_settings
+from aegis_stream.wire import kek_id
+from tests.support.control_topic import make_topic, publish, read_all
+from tests.support.keyrings import AGENT, Deployment, PlainKek
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(autouse=True)
+def topic(kafka: str, topic_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a control topic, and point the environment at it and at nothing else."""
+    for name in [name for name in os.environ if name.startswith("AEGIS_")]:
+        monkeypatch.delenv(name)
+    topic = topic_name("control")
+    monkeypatch.setenv("AEGIS_BROKER", kafka)
+    monkeypatch.setenv("AEGIS_DEPLOYMENT", topic_name("d")[:90])
+    monkeypatch.setenv("AEGIS_TOPIC_CONTROL", topic)
+    asyncio.run(make_topic(kafka, topic, cleanup_policy="compact"))
+    return topic
+
+
+def raw(path: Path) -> bytes:
+    """Return the bytes of a key file."""
+    return base64.b64decode(path.read_text().strip(), validate=True)
+
+
+def variables(path: Path) -> dict[str, str]:
+    """Return what a shell makes of a file of variables."""
+    shell = shutil.which("sh") or "/bin/sh"
+    script = f'set -a; . "{path}"; env -0'
+    done = subprocess.run([shell, "-c", script], capture_output=True, check=True, env={})
+    pairs = (entry.split("=", 1) for entry in done.stdout.decode().split("\0") if entry)
+    return {name: value for name, value in pairs if name.startswith("AEGIS_")}
+
+
+def followed(kafka: str, topic: str, folder: Path) -> Keyring:
+    """Return what a follower that pins the new agent's key makes of the topic."""
+    keyring = Keyring(deployment=os.environ["AEGIS_DEPLOYMENT"], agent_keys=[raw(folder / "agent-signing.pub")])
+    for key, value in asyncio.run(read_all(kafka, topic)):
+        keyring.offer(key, value, now=dt.datetime.now(dt.UTC))
+    return keyring
+
+
+def test_init_makes_a_deployment(kafka: str, topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One command, and every role has what it needs: the KEK opens the DEK that the manifest names."""
+    folder = tmp_path / "my keys"
+    assert main(["keys", "init", "--out", str(folder), "--kek-out", str(folder / "kek.key")]) == 0
+    keyring = followed(kafka, topic, folder)
+    active, manifest = keyring.active(), keyring.manifest
+    assert active is not None
+    assert manifest is not None
+    assert manifest.sequence == 1
+    assert active.version.text == f"dek-v1-{dt.datetime.now(dt.UTC):%Y%m%d}"
+    assert active.signed
+    assert [entry.first_n for entry in manifest.enrichers] == [1]
+    private = HybridPrivateKey.from_bytes(raw(folder / "kek.key"), public=raw(folder / "kek.pub"))
+    assert kek_id(private.public) == manifest.current_kek.id
+
+    class Kek(PlainKek):
+        def __init__(self) -> None:
+            self._private, self.kek_id, self.asked = private, kek_id(private.public), 0
+
+    assert ReaderKeys(keyring, [Kek()]).reading_key(active.version.text) is not None
+    captured = capsys.readouterr()
+    assert f"published manifest 1 of {manifest.deployment}: {active.version.text}" in captured.out
+    for secret in ("kek.key", "agent-signing.key", "session-signing-enricher.key", "pseudonym.key"):
+        assert (folder / secret).read_text().strip() not in captured.out + captured.err
+
+
+def test_files_are_private_and_lengths_right(tmp_path: Path) -> None:
+    """Secrets are one line of base64 that nobody else can read."""
+    folder = tmp_path / "keys"
+    assert main(["keys", "init", "--out", str(folder), "--kek-out", str(folder / "kek.key")]) == 0
+    lengths = {
+        "agent-signing.key": 64,
+        "agent-signing.pub": 1344,
+        "session-signing-enricher.key": 32,
+        "session-signing-enricher.pub": 32,
+        "pseudonym.key": 32,
+        "kek.key": 2432,
+        "kek.pub": 1216,
+    }
+    roles = {"enricher.env", "rotator.env", "reader.env", "operator.env"}
+    assert {path.name for path in folder.iterdir()} == {*lengths, *roles}
+    assert {name: len(raw(folder / name)) for name in lengths} == lengths
+    for path in folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == (0o644 if path.suffix == ".pub" else 0o600), path.name
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_no_role_is_told_anothers_secret(tmp_path: Path) -> None:
+    """A stolen enricher opens nothing, and a reader signs nothing."""
+    folder = tmp_path / "keys"
+    options = ["--enricher", "east", "--enricher", "west", "--kek-out", str(tmp_path / "kek.key")]
+    assert main(["keys", "init", "--out", str(folder), *options]) == 0
+    common = {"AEGIS_BROKER", "AEGIS_DEPLOYMENT", "AEGIS_TOPIC_CONTROL", "AEGIS_AGENT_PUBLIC_KEY_FILE"}
+    own = {
+        "east": {"AEGIS_SESSION_SIGNING_KEY_FILE", "AEGIS_PSEUDONYM_KEY_FILE"},
+        "west": {"AEGIS_SESSION_SIGNING_KEY_FILE", "AEGIS_PSEUDONYM_KEY_FILE"},
+        "rotator": {"AEGIS_AGENT_SIGNING_KEY_FILE", "AEGIS_MASTER_KEK_PUBLIC_FILE"},
+        "reader": {"AEGIS_MASTER_KEK_PUBLIC_FILE", "AEGIS_MASTER_KEK_PRIVATE_FILE"},
+        "operator": set(),
+    }
+    told = {role: variables(folder / f"{role}.env") for role in own}
+    assert {role: set(names) for role, names in told.items()} == {role: common | names for role, names in own.items()}
+    for role in ("east", "west"):
+        assert told[role]["AEGIS_SESSION_SIGNING_KEY_FILE"] == str(folder / f"session-signing-{role}.key")
+    assert told["reader"]["AEGIS_MASTER_KEK_PRIVATE_FILE"] == str(tmp_path / "kek.key")
+
+
+def test_variables_are_settings_that_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`set -a; . keys/enricher.env` is all that a user types."""
+    folder = tmp_path / "it's here"
+    assert main(["keys", "init", "--out", str(folder), "--kek-out", str(tmp_path / "kek.key")]) == 0
+    for role, signs_sessions, signs_manifests in (
+        ("enricher", True, False),
+        ("rotator", False, True),
+        ("reader", False, False),
+        ("operator", False, False),
+    ):
+        for name in [name for name in os.environ if name.startswith("AEGIS_")]:
+            monkeypatch.delenv(name)
+        for name, value in variables(folder / f"{role}.env").items():
+            monkeypatch.setenv(name, value)
+        settings = load_settings()
+        assert settings.agent_public_keys == (raw(folder / "agent-signing.pub"),)
+        assert (settings.session_signing_key is not None) == signs_sessions
+        assert (settings.agent_signing_key is not None) == signs_manifests
+        if role == "reader":
+            assert get_kek_provider().kek_id == kek_id(raw(folder / "kek.pub"))
+
+
+def test_kek_without_a_file_is_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed to be stored elsewhere; no file has it."""
+    folder = tmp_path / "keys"
+    assert main(["keys", "init", "--out", str(folder)]) == 0
+    captured = capsys.readouterr()
+    printed = dict(line.split("=", 1) for line in captured.out.splitlines() if line.startswith("AEGIS_MASTER_KEK"))
+    private = base64.b64decode(printed["AEGIS_MASTER_KEK_PRIVATE"])
+    assert HybridPrivateKey.from_bytes(private).public == raw(folder / "kek.pub")
+    assert base64.b64decode(printed["AEGIS_MASTER_KEK_PUBLIC"]) == raw(folder / "kek.pub")
+    assert "shown this once" in captured.err
+    assert all(printed["AEGIS_MASTER_KEK_PRIVATE"] not in path.read_text() for path in folder.iterdir())
+
+
+def test_kek_that_is_there_is_used(
+    kafka: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A KEK in KMS or an HSM shows its public key only; this command never sees the rest."""
+    public = HybridKEM.generate_keypair().public
+    file = tmp_path / "kms.pub"
+    file.write_text(base64.b64encode(public).decode())
+    folder = tmp_path / "keys"
+    assert (
+        main(["keys", "init", "--out", str(folder), "--kek-public", str(file), "--kek-out", str(tmp_path / "x")]) == 2
+    )
+    monkeypatch.setenv("AEGIS_MASTER_KEK_PUBLIC", base64.b64encode(public).decode())
+    assert main(["keys", "init", "--out", str(folder)]) == 0
+    captured = capsys.readouterr()
+    assert "PRIVATE" not in captured.out
+    assert "reader.env" in captured.err
+    manifest = followed(kafka, topic, folder).manifest
+    assert manifest is not None
+    assert manifest.current_kek.public_key == public
+
+
+def test_production_makes_no_kek_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment KEK in production needs explicit leave, here as in the providers."""
+    monkeypatch.setenv("AEGIS_ENVIRONMENT", "production")
+    arguments = ["keys", "init", "--out", str(tmp_path / "keys"), "--kek-out", str(tmp_path / "kek.key")]
+    assert main(arguments) == 2
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("AEGIS_ALLOW_ENVIRONMENT_KEK", "1")
+    assert main(arguments) == 0
+
+
+def test_second_init_is_refused_and_leaves_nothing(
+    kafka: str, topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second first manifest would take every key from those who follow the first."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["keys", "init", "--out", str(first), "--kek-out", str(first / "kek.key")]) == 0
+    before = asyncio.run(read_all(kafka, topic))
+    capsys.readouterr()
+    assert main(["keys", "init", "--out", str(second), "--kek-out", str(tmp_path / "kek.key")]) == 1
+    assert "has a manifest already" in capsys.readouterr().err
+    assert not second.exists()
+    assert not (tmp_path / "kek.key").exists()
+    assert asyncio.run(read_all(kafka, topic)) == before
+
+
+def test_files_are_never_overwritten(
+    kafka: str, topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key of another deployment in the folder stays, and nothing is published beside it."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    (folder / "pseudonym.key").write_text("precious")
+    assert main(["keys", "init", "--out", str(folder), "--kek-out", str(tmp_path / "kek.key")]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["pseudonym.key"]
+    assert (folder / "pseudonym.key").read_text() == "precious"
+    assert not (tmp_path / "kek.key").exists()
+    assert asyncio.run(read_all(kafka, topic)) == []
+
+
+def test_missing_topic_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`aegis topics create` comes first."""
+    monkeypatch.setenv("AEGIS_TOPIC_CONTROL", "aegis.nowhere")
+    assert main(["keys", "init", "--out", str(tmp_path / "keys")]) == 3
+    captured = capsys.readouterr()
+    assert "there is no topic aegis.nowhere" in captured.err
+    assert "AEGIS_MASTER_KEK_PRIVATE" not in captured.out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["not written", "written"])
+def test_answer_that_never_came_is_found_out(
+    kafka: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, written: bool
+) -> None:
+    """Keys are kept exactly if the topic has the manifest that needs them."""
+    real = ControlWriter.write
+
+    async def unanswered(writer: ControlWriter, records: list[tuple[str, bytes | None]]) -> list[int]:
+        if written:
+            await real(writer, records)
+        raise BrokerUnavailableError(BrokerReason.TIMEOUT, "no answer")
+
+    monkeypatch.setattr(ControlWriter, "write", unanswered)
+    folder = tmp_path / "keys"
+    code = main(["keys", "init", "--out", str(folder), "--kek-out", str(tmp_path / "kek.key")])
+    if written:
+        assert code == 0
+        assert followed(kafka, topic, folder).active() is not None
+    else:
+        assert code == 3
+        assert list(folder.iterdir()) == []
+        assert not (tmp_path / "kek.key").exists()
+        assert asyncio.run(read_all(kafka, topic)) == []
+
+
+def test_list_shows_what_init_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Policy, custodians, enrichers and recovery key arrive in the manifest."""
+    (tmp_path / "policy.json").write_text(json.dumps({"id": "wide", "names": ["iban"], "exclude": ["actor_id"]}))
+    for name in ("risk", "security", "recovery"):
+        (tmp_path / f"{name}.pub").write_text(base64.b64encode(name.encode().ljust(32, b".")).decode() + "\n")
+    folder = tmp_path / "keys"
+    options = {
+        "--policy": tmp_path / "policy.json",
+        "--risk-lead": tmp_path / "risk.pub",
+        "--security-lead": tmp_path / "security.pub",
+        "--recovery-key": tmp_path / "recovery.pub",
+        "--kek-out": tmp_path / "kek.key",
+        "--out": folder,
+    }
+    arguments = [text for name, path in options.items() for text in (name, str(path))]
+    assert main(["keys", "init", *arguments, "--enricher", "east", "--enricher", "west"]) == 0
+    assert "actor_id" in capsys.readouterr().err
+    monkeypatch.setenv("AEGIS_AGENT_PUBLIC_KEY_FILE", str(folder / "agent-signing.pub"))
+    assert main(["keys", "list", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["sequence"], shown["freshness"], shown["recovery_key"]) == (1, "fresh", True)
+    (dek,) = shown["deks"]
+    assert (dek["state"], dek["policy"], dek["signed"], dek["record"]) == ("active", "wide", True, "ok")
+    assert 0 <= dek["age_s"] < 600
+    assert shown["policies"][0]["names"] == ["iban"]
+    assert [key["role"] for key in shown["custodians"]] == ["risk-lead", "security-lead"]
+    assert [key["first_n"] for key in shown["enrichers"]] == [1, 1]
+    assert shown["keks"] == [{"id": dek["keks"][0], "state": "current"}]
+    assert main(["keys", "list"]) == 0
+    table = capsys.readouterr().out
+    for text in (dek["version"], "active", "wide", "risk-lead", "0 min"):
+        assert text in table
+
+
+def test_list_shows_states_and_what_is_wrong(
+    kafka: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An expired manifest is shown, and said to be one; so are a lost record and refused ones."""
+    old = Deployment(name=os.environ["AEGIS_DEPLOYMENT"], started=dt.datetime.now(dt.UTC) - dt.timedelta(days=3))
+    lost = old.first.writes[-1:]
+    change = old.rotate(dt.datetime.now(dt.UTC) - dt.timedelta(days=2))
+    forged = old.sign(old.manifest)[:-1]
+    asyncio.run(publish(kafka, topic, type(change)(old.first.manifest, lost), change))
+    asyncio.run(publish(kafka, topic, type(change)(old.manifest, (("manifest", forged),))))
+    (tmp_path / "agent.pub").write_text(base64.b64encode(AGENT.public).decode())
+    monkeypatch.setenv("AEGIS_AGENT_PUBLIC_KEY_FILE", str(tmp_path / "agent.pub"))
+    assert main(["keys", "list"]) == 0
+    captured = capsys.readouterr()
+    assert "2 d 0 h" in captured.out
+    assert "decrypt-only" in captured.out
+    assert "the manifest expired at" in captured.err
+    assert f"the record of {old.manifest.deks[0].version} is missing" in captured.err
+    assert "refused: envelope" in captured.err
+
+
+def test_list_says_why_there_is_nothing(
+    kafka: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No manifest, no pinned key, and the wrong one are three different things."""
+    assert main(["keys", "list"]) == 2
+    assert "AEGIS_AGENT_PUBLIC_KEY" in capsys.readouterr().err
+    (tmp_path / "agent.pub").write_text(base64.b64encode(AGENT.public).decode())
+    monkeypatch.setenv("AEGIS_AGENT_PUBLIC_KEY_FILE", str(tmp_path / "agent.pub"))
+    assert main(["keys", "list"]) == 3
+    assert "aegis keys init" in capsys.readouterr().err
+    other = Deployment(name="other", started=dt.datetime.now(dt.UTC))
+    asyncio.run(publish(kafka, topic, other.first))
+    assert main(["keys", "list"]) == 1
+    assert "of another deployment" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--enricher", "rotator"], ["--enricher", "a", "--enricher", "a"], ["--enricher", "../x"], ["--enricher", ""]],
+)
+def test_names_that_would_mix_up_files_are_refused(tmp_path: Path, arguments: list[str]) -> None:
+    """A name becomes part of two file names."""
+    assert main(["keys", "init", "--out", str(tmp_path / "keys"), *arguments]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("content", "code"), [("AAAA", 1), ("not base64", 1), ("", 1)])
+def test_custodians_keys_are_checked(tmp_path: Path, content: str, code: int) -> None:
+    """A custodian who can never sign would be found out in an emergency."""
+    (tmp_path / "risk.pub").write_text(content)
+    options = ["--risk-lead", str(tmp_path / "risk.pub")]
+    assert main(["keys", "init", "--out", str(tmp_path / "keys"), *options]) == code
+    assert not (tmp_path / "keys").exists()
