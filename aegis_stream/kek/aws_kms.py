@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from aegis_stream.errors import ConfigurationError
 from aegis_stream.kek import kms_errors
 from aegis_stream.kek.choice import needed
+from aegis_stream.kek.kms_context import context_of, read_context
 from aegis_stream.kek.remote import RemoteKEK, check_blob
 from aegis_stream.kek.secret import Secret
 from aegis_stream.kek.variables import (
-    KMS_ENCRYPTION_CONTEXT,
     KMS_KEY_ID,
     KMS_WRAPPED_PRIVATE_KEY,
     MASTER_KEK_PUBLIC,
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
     from types_boto3_kms import KMSClient
 
-KEK_ID_CONTEXT = "aegis-kek-id"
 BLOB_MOST_BYTES = 6144  # what KMS takes as a ciphertext
 
 _ATTEMPTS = 3
@@ -181,31 +178,6 @@ def _boto3_client(key_id: str) -> KMSClient:
         read_timeout=_READ_TIMEOUT_S,
     )
     return boto3.session.Session().client("kms", region_name=named or None, config=config)
-
-
-def context_of(kek_id: str, more: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the encryption context of a KEK: its id, and what a deployment adds.
-
-    Raises ConfigurationError: the addition names the id itself.
-    """
-    if more is not None and KEK_ID_CONTEXT in more:
-        raise ConfigurationError(f"the encryption context must not set {KEK_ID_CONTEXT} itself")
-    return {KEK_ID_CONTEXT: kek_id, **(more or {})}
-
-
-def read_context(variables: Variables) -> dict[str, str]:
-    """Return the JSON object of strings in AEGIS_KMS_ENCRYPTION_CONTEXT, or nothing.  Raises ConfigurationError."""
-    if not variables.present(KMS_ENCRYPTION_CONTEXT):
-        return {}
-    context: object = None
-    with suppress(ValueError):
-        context = json.loads(variables.text(KMS_ENCRYPTION_CONTEXT))
-    if not isinstance(context, dict) or not all(isinstance(value, str) for value in context.values()):
-        raise ConfigurationError(
-            f"{variables.name(KMS_ENCRYPTION_CONTEXT)} is not a JSON object of strings",
-            remedy='for example {"deployment": "payments"}',
-        )
-    return context
 
 
 def _outcome(part: str, call: Callable[[], Mapping[str, Any]]) -> tuple[Secret[bytes], str] | kms_errors.Failure:

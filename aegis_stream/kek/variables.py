@@ -7,9 +7,9 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aegis_stream.errors import ConfigurationError, KEKError, KEKReason, KeyReason, KeyRefusedError
+from aegis_stream.errors import KEKError, KEKReason, KeyReason, KeyRefusedError
 from aegis_stream.kek.secret import Secret
-from aegis_stream.secret_files import MAX_SECRET_BYTES, read_secret_file
+from aegis_stream.secret_files import read_public_file, read_secret_file
 from aegis_stream.wire import b64decode
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Variables:
                 remedy=f"keep one of them; {name}_FILE is the safer one for a secret",
             )
         if path:
-            read = read_secret_file if suffix in _SECRETS else _read_public_file
+            read = read_secret_file if suffix in _SECRETS else read_public_file
             return Secret(read(Path(path), name=f"{name}_FILE"))
         if not value:
             raise KEKError(
@@ -158,20 +158,3 @@ def _decode(value: Secret[str]) -> Secret[bytes] | None:
         return Secret(b64decode(value.reveal()))
     except KeyRefusedError:
         return None
-
-
-def _read_public_file(path: Path, *, name: str) -> str:
-    """Read a file that holds no secret (a public or a wrapped key, a label): its mode does not matter."""
-    problem, text = "", ""
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_SECRET_BYTES + 1).decode()
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-    except UnicodeDecodeError:
-        problem = "is no UTF-8 text"
-    if problem or len(text) > MAX_SECRET_BYTES:
-        raise ConfigurationError(
-            f"{name}: the file {path} {problem or 'is larger than 64 KiB'}", remedy="name a file with one line of text"
-        )
-    return text.strip()

@@ -14,7 +14,8 @@ from botocore.config import Config
 from aegis_stream.errors import AegisError, KEKError, KEKReason, KeyReason
 from aegis_stream.hybrid import HybridKEM, HybridKeypair
 from aegis_stream.kek import AWSKMSKEKProvider, KEKProvider, check_kek, get_kek_provider, wait_for_kek
-from aegis_stream.kek.aws_kms import KMSWrappingKey, context_of
+from aegis_stream.kek.aws_kms import KMSWrappingKey
+from aegis_stream.kek.kms_context import context_of
 from aegis_stream.kek.retry import Backoff
 from aegis_stream.kek.secret import Secret
 from aegis_stream.wire import b64encode, kek_id

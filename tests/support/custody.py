@@ -19,8 +19,9 @@ from aegis_stream.kek import (
     MeteredKEK,
     RetryingKEK,
 )
-from aegis_stream.kek.aws_kms import KMSWrappingKey, context_of
+from aegis_stream.kek.aws_kms import KMSWrappingKey
 from aegis_stream.kek.hsm_key import HsmWrappingKey
+from aegis_stream.kek.kms_context import context_of
 from aegis_stream.kek.secret import Secret
 from aegis_stream.wire import b64encode, kek_id
 
