@@ -67,6 +67,11 @@ chaos: setup ## processes killed and brokers restarted, the long form
 chaos-short: setup ## the same, shortened
 	@$(PYTEST) -q -m chaos tests | tee .cache/chaos.txt
 
+.PHONY: kryoptic
+kryoptic: setup ## a second PKCS#11 token (needs cargo), and the HSM tests on both
+	@tools/kryoptic.sh $(BIN)/python
+	@$(PYTEST) -q tests/integration/test_hsm.py
+
 .PHONY: fuzz
 fuzz: $(VENV)/.python ## the property tests with many more examples
 	@$(PYTEST) -q tests/property --hypothesis-profile=fuzz

@@ -13,6 +13,7 @@ from tests.support.custody_fixtures import (  # noqa: F401 - fixtures
     aws,
     kek_pair,
     kms_endpoint,
+    kryoptic,
     moto_endpoint,
     moto_kms,
     softhsm,

@@ -69,6 +69,10 @@ class Cryptoki:
         """Call C_Finalize: every session of this process ends; returns its CK_RV."""
         return self.call(_C_FINALIZE, None)
 
-    def call(self, entry: int, argument: int | None) -> int:
+    def entry(self, place: int) -> int:
+        """Return the address of the function at a place in the list."""
+        return int(self._table.entries[place])
+
+    def call(self, place: int, argument: int | None) -> int:
         """Call the function at a place in the list that takes one pointer or number; returns its CK_RV."""
-        return int(_Function(self._table.entries[entry])(argument))
+        return int(_Function(self.entry(place))(argument))

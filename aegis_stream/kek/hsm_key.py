@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 POOL_SIZE = 4
 
+_LEAST_BYTES = 16
+
 _DELAYS_S = (0.1, 0.5, 2.0)
 """How long to wait before each further try after a loss."""
 
@@ -62,6 +64,8 @@ class HsmWrappingKey:
 
     def unwrap(self, wrapped: bytes) -> Secret[bytes]:
         """Return the bytes.  Raises KEKError (BAD_BLOB: not wrapped by this key) and KEKUnavailableError."""
+        if len(wrapped) < _LEAST_BYTES or len(wrapped) % 8:  # not of RFC 5649; some tokens unwrap nothing to nothing
+            raise hsm_errors.BAD_BLOB.error()
         return self._run(lambda access: pkcs11.unwrap(access, wrapped))
 
     def mechanism(self) -> int:

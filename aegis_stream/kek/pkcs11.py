@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aegis_stream.kek import hsm_errors
@@ -64,7 +65,7 @@ def explain(error: Exception) -> Failure:
 
 def find_token(library: Any, label: str) -> Any | Failure:  # noqa: ANN401 - no type in python-pkcs11
     """Return the token with a label, or what is wrong; tokens that are not there yet may come."""
-    tokens = list(library.get_tokens())
+    tokens = tokens_of(library)
     found = [token for token in tokens if token.label == label]
     if len(found) == 1:
         return found[0]
@@ -75,6 +76,17 @@ def find_token(library: Any, label: str) -> Any | Failure:  # noqa: ANN401 - no 
         f"no token has the label that is set (there: {others})",
         "look at AEGIS_HSM_TOKEN_LABEL, and whether the token is plugged in or its service is reachable",
     )
+
+
+def tokens_of(library: Any) -> list[Any]:  # noqa: ANN401 - as above
+    """Return the tokens that can be asked; one slot without a usable token must not hide the others."""
+    from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415 - only with the extra hsm
+
+    tokens = []
+    for slot in library.get_slots(token_present=True):
+        with suppress(PKCS11Error):
+            tokens.append(slot.get_token())
+    return tokens
 
 
 def state_of(token: Any) -> TokenState:  # noqa: ANN401 - no type in python-pkcs11

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aegis_stream.hybrid import HybridKeypair
     from tests.support.kms_endpoint import KmsEndpoint
-    from tests.support.softhsm import SoftHsm, SoftHsmToken
+    from tests.support.softhsm import HsmToken, SoftHsm
 
 GUIDE = {
     "kms": ["KMS_KEY_ID", "KMS_WRAPPED_PRIVATE_KEY", "MASTER_KEK_PUBLIC"],
@@ -52,13 +52,13 @@ def key_id(kms_endpoint: KmsEndpoint) -> str:
 
 
 @pytest.fixture(scope="session")
-def token(softhsm: SoftHsm) -> SoftHsmToken:
+def token(softhsm: SoftHsm) -> HsmToken:
     """Return a token without keys."""
     return softhsm.token("provision 'it' $HOME #1")
 
 
 @pytest.fixture
-def hsm_options(token: SoftHsmToken, tmp_path: Path) -> list[str]:
+def hsm_options(token: HsmToken, tmp_path: Path) -> list[str]:
     """Return the options of a wrapping key that is made for the test."""
     pin_file = tmp_path / "pin"
     pin_file.write_text(token.pin + "\n")
@@ -126,7 +126,7 @@ def test_kms_prints_the_guides_variables(
 @pytest.mark.hsm
 @pytest.mark.parametrize("form", READERS)
 def test_hsm_prints_the_guides_variables_but_for_the_pin(
-    capsys: pytest.CaptureFixture[str], hsm_options: list[str], token: SoftHsmToken, tmp_path: Path, form: str
+    capsys: pytest.CaptureFixture[str], hsm_options: list[str], token: HsmToken, tmp_path: Path, form: str
 ) -> None:
     """Labels may hold anything that a shell would take for more; the PIN comes from elsewhere."""
     out, err = run(capsys, "hsm", *hsm_options, "--format", form)

@@ -26,7 +26,7 @@ from aegis_stream.kek.secret import Secret
 from aegis_stream.wire import b64encode, kek_id
 
 if TYPE_CHECKING:
-    from tests.support.softhsm import SoftHsmToken
+    from tests.support.softhsm import HsmToken
 
 PREFIX = "AEGIS_"
 
@@ -96,7 +96,7 @@ class HsmCustody:
     secret_variables = frozenset({"HSM_PIN"})
     key_label = "aegis-kek-v1"
 
-    def __init__(self, token: SoftHsmToken) -> None:
+    def __init__(self, token: HsmToken) -> None:
         """Make the keys."""
         self.token = token
         for label in (self.key_label, "another"):

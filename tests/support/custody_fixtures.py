@@ -9,6 +9,7 @@ import pytest
 
 from aegis_stream.hybrid import HybridKEM, HybridKeypair
 from tests.support.kms_endpoint import KmsEndpoint
+from tests.support.kryoptic import Kryoptic
 from tests.support.moto_kms import CREDENTIALS, MotoKms
 from tests.support.softhsm import SoftHsm
 
@@ -26,6 +27,13 @@ def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
         del os.environ["SOFTHSM2_CONF"]
     else:
         os.environ["SOFTHSM2_CONF"] = before
+
+
+@pytest.fixture(scope="session")
+def kryoptic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kryoptic]:
+    """Yield kryoptic, where it was built; tests ask BUILT first."""
+    yield Kryoptic(tmp_path_factory.mktemp("kryoptic"))
+    del os.environ["KRYOPTIC_CONF"]
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ _LIBRARIES = (
 SO_PIN = "7390-so"
 
 
-class SoftHsmToken(NamedTuple):
+class HsmToken(NamedTuple):
     """A token that can be used: the library's path, the token's label and its user PIN."""
 
     library: str
@@ -44,7 +44,7 @@ class SoftHsm:
         )
         os.environ["SOFTHSM2_CONF"] = str(configuration)
 
-    def token(self, label: str, *, pin: str = "2468-user") -> SoftHsmToken:
+    def token(self, label: str, *, pin: str = "2468-user") -> HsmToken:
         """Make a token; a library that is loaded already sees it once it is initialized anew."""
         assert self._util is not None
         subprocess.run(
@@ -52,7 +52,7 @@ class SoftHsm:
             check=True,
             capture_output=True,
         )
-        return SoftHsmToken(self.library, label, pin)
+        return HsmToken(self.library, label, pin)
 
 
 def _find_library() -> str:
