@@ -103,8 +103,8 @@ def test_bad_input_is_judged(name: str) -> None:
     if case["outcome"] == "refused":
         assert result == Rejected(WriteReason(case["reason"]), vectors.restore(case["path"]).decode())
         return
-    if isinstance(result, Rejected):
-        assert (case["outcome"], result) == ("refused-or-last", Rejected(WriteReason.DUPLICATE, result.path))
+    if case["outcome"] == "refused-or-last":
+        assert result == Rejected(WriteReason.DUPLICATE)
         return
     assert isinstance(result, Protected)
     opened = read(READERS["bare"], result.value)

@@ -32,6 +32,7 @@ class _Text:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.at = 0
+        self.duplicate = False
 
     def skip(self) -> None:
         match = _SPACE.match(self.raw, self.at)
@@ -118,6 +119,15 @@ def parse(raw: bytes) -> Json:
 
     Raises NotJsonError.
     """
+    return _read(raw)[0]
+
+
+def has_duplicate(raw: bytes) -> bool:
+    """Tell whether an object in the text has two members of one name; raise NotJsonError."""
+    return _read(raw)[1]
+
+
+def _read(raw: bytes) -> tuple[Json, bool]:
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -127,7 +137,7 @@ def parse(raw: bytes) -> Json:
     value = _value(text)
     if text.at != len(raw):
         raise NotJsonError
-    return value
+    return value, text.duplicate
 
 
 def _value(text: _Text) -> Json:
@@ -143,6 +153,7 @@ def _value(text: _Text) -> Json:
             if isinstance(holder, list):
                 holder.append(value)
             else:
+                text.duplicate |= name in holder
                 holder[name] = value
             if text.take(b","):
                 stack.append((holder, _name(text, holder)))

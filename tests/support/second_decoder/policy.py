@@ -69,7 +69,7 @@ class Policy(NamedTuple):
         if not set(text) <= {"id", "names", "pointers", "exclude"} or not isinstance(text.get("id"), str):
             raise BadPolicyError
         names, exclude = _strings(text.get("names", [])), _strings(text.get("exclude", []))
-        if "" in exclude:  # neither a name nor a pointer
+        if not all(normalised(name) for name in [*names, *exclude] if not name.startswith("/")):
             raise BadPolicyError
         return cls(
             names=frozenset(normalised(name) for name in [*TWELVE, *names]),

@@ -245,6 +245,7 @@ def fields() -> list[Bad]:
     ]
     one = base('{"event_id":"evt-1","actor_id":"alice"}', "one")
     blob = unb64(str(node(one, FIRST)["_ciphertext"])) or b""
+    whole = blob + b"\0" * (-len(blob) % 3)  # a whole number of quads, so that no padding belongs there
     ciphertext = str(node(base(), FIRST)["_ciphertext"])
     forms: dict[str, tuple[str, object]] = {
         "extra-member": ("x", 1),
@@ -270,6 +271,11 @@ def fields() -> list[Bad]:
         "format-version-2": ("_ciphertext", b64(b"\x21" + blob[1:])),
         "type-x": ("_ciphertext", b64(blob[:1] + b"x" + blob[2:])),
         "type-upper": ("_ciphertext", b64(blob[:1] + b"S" + blob[2:])),
+        "ciphertext-padding-behind": ("_ciphertext", b64(whole) + "="),
+        "ciphertext-padding-behind-2": ("_ciphertext", b64(whole) + "=="),
+        "ciphertext-padding-four": ("_ciphertext", b64(whole) + "===="),
+        "ciphertext-padding-inside": ("_ciphertext", b64(whole) + "AA==AA=="),
+        "at-empty": ("_encrypted_at", ""),
         "at-number": ("_encrypted_at", 1767225600),
         "at-no-day": ("_encrypted_at", "2026-02-29T00:00:00Z"),
         "at-year-0": ("_encrypted_at", "0000-01-01T00:00:00Z"),
@@ -281,6 +287,10 @@ def fields() -> list[Bad]:
         "at-newline": ("_encrypted_at", "2026-01-01T00:00:00Z\n"),
     }
     bad += [Bad(f"field-{name}", 4, edited(FIRST, *change, one), "malformed", FIRST) for name, change in forms.items()]
+    bad += [
+        Bad(f"field-at-{name}-under-right-tags", 4, writer.compact(base(at=at)), "malformed", FIRST)
+        for name, at in {"empty": "", "word": "yesterday"}.items()
+    ]
     last = ciphertext.rstrip("=")
     spoiled = last[:-1] + chr(ord(last[-1]) + 1) + "=" * (len(ciphertext) - len(last))
     if unb64(spoiled) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.second_decoder import writer
+from tests.support.second_decoder import json_text, writer
 from tests.support.second_decoder.reader import RefusedError
 
 from .events import nested
@@ -72,6 +72,14 @@ DUPLICATES: dict[str, bytes] = {
     "sensitive-below": b'{"x":[{"signer_id":1,"signer_id":2}]}',
     "event-id": b'{"event_id":"a","event_id":"b","actor_id":"alice"}',
     "inside-a-value": b'{"actor_id":{"a":1,"a":2}}',
+    "inside-an-array": b'{"a":[[{"b":1,"c":2,"b":3}]]}',
+    "escaped": b'{"a":1,"\\u0061":2}',
+    "empty-name": b'{"":1,"":2}',
+    "spaced": b'{"a" :1,"a"\t:2}',
+    "counted-alike": b'{"actor_id":"a","actor_id":"x\\"\\u003a"}',
+    "counted-alike-upper": b'{"actor_id":"a","actor_id":"x\\"\\u003A"}',
+    "quote-escaped": b'{"actor_id":"\\u0022:","actor_id":1}',
+    "name-of-quotes": b'{"\\":\\"":1,"\\":\\"":2}',
 }
 TAKEN: dict[str, bytes] = {
     "empty-object": b"{}",
@@ -98,6 +106,8 @@ TAKEN: dict[str, bytes] = {
     "nul-character": b'{"actor_id":"a\\u0000b","a":"\\u0000"}',
     "delete-character": b'{"actor_id":"\x7f"}',
     "surrogate-pair": b'{"actor_id":"\\ud83d\\ude00"}',
+    "no-duplicate-quotes": b'{"a":"\\":\\"","b":"\\u0022:","c\\":":{"a":1},"d":["\\u003a","\\":"]}',
+    "no-duplicate-case": b'{"a":1,"A":2," a":3,"a ":4}',
     "names-empty": b'{"":{"":{"actor_id":"alice"}}}',
 }
 
@@ -109,6 +119,10 @@ def bad_input() -> list[Object]:
         if not (name.startswith("path-") or _judged(raw) in (reason, "")):
             raise AssertionError(name, _judged(raw))
         made.append({"name": name, "raw": raw, "outcome": "refused", "reason": reason, "path": path})
+    for raws, expected in ((DUPLICATES, True), (TAKEN, False)):
+        wrong = [name for name, raw in raws.items() if json_text.has_duplicate(raw) is not expected]
+        if wrong:
+            raise AssertionError(wrong)
     made += [
         {"name": f"duplicate-{name}", "raw": raw, "outcome": "refused-or-last"} for name, raw in DUPLICATES.items()
     ]

@@ -127,6 +127,8 @@ _BAD_POLICIES: dict[str, Object] = {
     "id-number": {"id": 1},
     "id-null": {"id": None},
     "exclude-empty": {"exclude": [""]},
+    "name-of-separators": {"names": ["_"]},
+    "exclude-of-separators": {"exclude": ["- ."]},
     "member-unknown": {"extra": []},
 }
 
