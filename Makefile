@@ -61,7 +61,7 @@ kafka: setup ## a real Kafka at 127.0.0.1:9092 until Ctrl-C
 
 .PHONY: chaos
 chaos: setup ## processes killed and brokers restarted, the long form
-	@AEGIS_CHAOS=long $(PYTEST) -v -m chaos tests
+	@AEGIS_CHAOS=long $(PYTEST) -v -m chaos --timeout 1800 tests
 
 .PHONY: chaos-short
 chaos-short: setup ## the same, shortened

@@ -25,8 +25,24 @@ if TYPE_CHECKING:
 
     from tools.kafka import Broker
 
+FOR_TESTS = {"AEGIS_TEST_BROKER", "AEGIS_CHAOS", "AEGIS_FUZZ_EXAMPLES"}
 SECURE_USERS = {name: f"{name}-password" for name in ("enricher", "agent", "reader", "producer", "operator", "nobody")}
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Hide the settings of whoever runs the tests: what is tested is told by the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AEGIS_") and name not in FOR_TESTS]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def long_chaos() -> bool:
+    """Tell a chaos test to run in its long form (`make chaos`), not the one that `.ci/run` has time for."""
+    return os.environ.get("AEGIS_CHAOS") == "long"
 
 
 @pytest.fixture(scope="session")
