@@ -12,7 +12,10 @@ from aegis_stream.cli import (
     _exit,
     classify,
     consume,
+    custodian,
     decrypt,
+    demo,
+    doctor,
     encrypt,
     inspect,
     kek,
@@ -37,7 +40,9 @@ app = typer.Typer(
 )
 
 # One line a noun: `app.command()` for a plain command, `app.add_typer()` for one with commands of its own.
+app.command("doctor")(doctor.doctor)
 app.add_typer(kek.app, name="kek")
+app.add_typer(custodian.app, name="custodian")
 app.add_typer(keys.app, name="keys")
 app.add_typer(run.app, name="run")
 app.command("produce")(produce.produce)
@@ -46,6 +51,7 @@ app.command("encrypt")(encrypt.encrypt)
 app.command("decrypt")(decrypt.decrypt)
 app.command("inspect")(inspect.inspect)
 app.command("classify")(classify.classify)
+app.command("demo")(demo.demo)
 app.command("settings")(settings.show)
 app.add_typer(topics.app, name="topics")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,29 +9,15 @@ from aegis_stream.client.connection import connection_kwargs
 from aegis_stream.client.consumer import EventConsumer
 from aegis_stream.client.control import control_follower
 from aegis_stream.encryption import PIIDecryptor
-from aegis_stream.kek import KEKProvider, get_kek_provider
+from aegis_stream.kek import wait_for_keks
 from aegis_stream.keyring.reader_keys import ReaderKeys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from aegis_stream.client.received import RefusedRecord
+    from aegis_stream.kek import KEKProvider
     from aegis_stream.settings import Settings
-
-PREFIX = "AEGIS_"
-NEXT_PREFIX = "AEGIS_NEXT_"
-_KEK_NAMES = ("KMS_", "HSM_", "MASTER_KEK_")
-
-
-def reading_keks() -> tuple[KEKProvider, ...]:
-    """Return the KEK that the environment configures, and during a rotation the next one as well.
-
-    Raises KEKError: none is configured (in-memory is never chosen here), or what is configured does not work.
-    """
-    first = get_kek_provider(allow_in_memory=False)
-    if not any(name.startswith(tuple(NEXT_PREFIX + kind for kind in _KEK_NAMES)) for name in os.environ):
-        return (first,)
-    return first, get_kek_provider(prefix=NEXT_PREFIX, allow_in_memory=False)
 
 
 @asynccontextmanager
@@ -41,10 +26,10 @@ async def open_decryptor(
 ) -> AsyncIterator[tuple[PIIDecryptor, Callable[[], Awaitable[None]]]]:
     """Follow the control topic and yield a decryptor over its keys, and what reads the topic to its present end.
 
-    keks: by default what the environment configures.  Raises BrokerError, ManifestRefusedError, KEKError,
-    ConfigurationError.
+    keks: by default what the environment configures, during a rotation also under AEGIS_NEXT_; while KMS or the HSM is
+    away this waits.  Raises BrokerError, ManifestRefusedError, KEKError, ConfigurationError.
     """
-    held = reading_keks() if keks is None else keks
+    held = await wait_for_keks() if keks is None else keks
     async with control_follower(settings, purpose="reader") as follower:
         await follower.wait_ready(settings.control_wait_s)
         yield PIIDecryptor(ReaderKeys(follower.keyring, held)), follower.refresh

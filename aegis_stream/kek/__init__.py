@@ -8,7 +8,7 @@ from aegis_stream.kek.hsm import HSMKEKProvider
 from aegis_stream.kek.memory import InMemoryKEKProvider
 from aegis_stream.kek.metrics import KEKMetrics, MeteredKEK
 from aegis_stream.kek.provider import KEKProvider, check_kek, get_kek_provider
-from aegis_stream.kek.retry import Backoff, RetryingKEK, wait_for_kek
+from aegis_stream.kek.retry import Backoff, RetryingKEK, wait_for_kek, wait_for_keks
 
 __all__ = [
     "AWSKMSKEKProvider",
@@ -26,4 +26,5 @@ __all__ = [
     "check_kek",
     "get_kek_provider",
     "wait_for_kek",
+    "wait_for_keks",
 ]

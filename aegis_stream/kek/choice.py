@@ -39,6 +39,16 @@ def needed(name: str) -> tuple[str, ...]:
     return (*_OWN[name], v.MASTER_KEK_PUBLIC) if name in _OWN else ()
 
 
+def configured(variables: Variables) -> tuple[str, ...]:
+    """Return the providers that have any of their own variables set, in the order of detection."""
+    return tuple(own for own, names in _OWN.items() if any(variables.present(suffix) for suffix in names))
+
+
+def mentioned(variables: Variables) -> bool:
+    """Tell whether any variable of a KEK is set, also one that alone is half a configuration."""
+    return bool(configured(variables)) or variables.present(v.MASTER_KEK_PUBLIC)
+
+
 def choose(variables: Variables, name: str | None = None) -> Choice:
     """Return the named provider, or the first that has any of its variables set: KMS, HSM, environment, in-memory.
 
@@ -48,12 +58,12 @@ def choose(variables: Variables, name: str | None = None) -> Choice:
         raise KEKError(
             KEKReason.NOT_CONFIGURED, f"there is no KEK provider {name!r}", remedy=f"one of {', '.join(NAMES)}"
         )
-    configured = [own for own, names in _OWN.items() if any(variables.present(suffix) for suffix in names)]
+    found = configured(variables)
     if name is not None:
-        choice = Choice(name, "asked for by name", tuple(other for other in configured if other != name))
-    elif configured:
-        found = next(variables.name(suffix) for suffix in _OWN[configured[0]] if variables.present(suffix))
-        choice = Choice(configured[0], f"{found} is set", tuple(configured[1:]))
+        choice = Choice(name, "asked for by name", tuple(other for other in found if other != name))
+    elif found:
+        sign = next(variables.name(suffix) for suffix in _OWN[found[0]] if variables.present(suffix))
+        choice = Choice(found[0], f"{sign} is set", found[1:])
     elif variables.present(v.MASTER_KEK_PUBLIC):
         raise KEKError(
             KEKReason.INCOMPLETE,

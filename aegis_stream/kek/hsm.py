@@ -95,6 +95,17 @@ class HSMKEKProvider(RemoteKEK):
             return key.unwrap(self._wrapped)
 
 
+def wrapping_key(variables: v.Variables) -> HsmWrappingKey:
+    """Return the wrapping key that the variables name.  Raises KEKError (INCOMPLETE), ConfigurationError."""
+    return HsmWrappingKey(
+        pkcs11_lib=variables.text(v.HSM_PKCS11_LIB),
+        token_label=variables.text(v.HSM_TOKEN_LABEL),
+        pin=variables.secret(v.HSM_PIN),
+        key_label=variables.text(v.HSM_WRAPPING_KEY_LABEL),
+        mechanism=read_number(variables, v.HSM_MECHANISM),
+    )
+
+
 def read_number(variables: v.Variables, suffix: str) -> int | None:
     """Return a positive number, decimal or hexadecimal (0x210B), or None where it is not set.
 

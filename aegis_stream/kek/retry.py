@@ -7,10 +7,14 @@ import logging
 import random
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aegis_stream.errors import KEKUnavailableError
-from aegis_stream.kek.provider import check_kek
+from aegis_stream.kek.audit import AuditedKEK
+from aegis_stream.kek.choice import mentioned
+from aegis_stream.kek.provider import check_kek, get_kek_provider
+from aegis_stream.kek.variables import NEXT_PREFIX, PREFIX, Variables
 from aegis_stream.kek.wrapper import KEKWrapper
 
 if TYPE_CHECKING:
@@ -89,6 +93,24 @@ async def wait_for_kek(
         await asyncio.sleep(delay_s)
     msg = "the waits have no end"
     raise AssertionError(msg)
+
+
+async def wait_for_keks(
+    *,
+    backoff: Backoff = Backoff(),
+    on_wait: Callable[[KEKUnavailableError], None] | None = None,
+) -> tuple[KEKProvider, ...]:
+    """Return what a reader holds: the KEK that the environment configures, and during a rotation the next one too.
+
+    In-memory is never chosen.  Every use of them is reported to the logger aegis_stream.audit.  Waits and raises as
+    `wait_for_kek`.
+    """
+    keks: list[KEKProvider] = []
+    for prefix in (PREFIX, NEXT_PREFIX):
+        if prefix == PREFIX or mentioned(Variables(prefix=prefix)):
+            load = partial(get_kek_provider, prefix=prefix, allow_in_memory=False)
+            keks.append(AuditedKEK(await wait_for_kek(load, backoff=backoff, on_wait=on_wait)))
+    return tuple(keks)
 
 
 def _load_and_check(load: Callable[[], KEKProvider]) -> KEKProvider:

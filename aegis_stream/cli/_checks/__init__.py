@@ -1,0 +1,1 @@
+"""What `aegis doctor` looks at, one module an area."""
