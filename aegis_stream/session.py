@@ -43,12 +43,14 @@ class SessionKeys:
     """The keys of one session, ready for use; it shows and copies nothing of itself.
 
     aead: AES-256-GCM under the field key.  commitment, set_tag: HMAC-SHA-256, keyed, to be copied.
+    okm: field key ‖ commitment key ‖ set key, 96 bytes, for the native engine; it takes its own copy.
     """
 
-    __slots__ = ("aead", "commitment", "set_tag")
+    __slots__ = ("aead", "commitment", "okm", "set_tag")
 
     def __init__(self, okm: bytes) -> None:
-        """Split 96 bytes: field key ‖ commitment key ‖ set key."""
+        """Split 96 bytes."""
+        self.okm = okm
         self.aead = AESGCM(okm[:32])
         self.commitment = HMAC(okm[32:64], SHA256())
         self.set_tag = HMAC(okm[64:96], SHA256())
@@ -129,6 +131,11 @@ class WriterSession:
     def alive(self) -> bool:
         """Tell whether the session is young enough and in its own process."""
         return self._clock() < self._deadline and os.getpid() == self._pid
+
+    @property
+    def left(self) -> tuple[int, int]:
+        """Return how many fields and bytes of plaintext may still be encrypted."""
+        return self._fields_left, self._plaintext_left
 
     def charge(self, fields: int, plaintext_bytes: int) -> bool:
         """Count what is about to be encrypted; False, and nothing counted, where it does not fit."""

@@ -17,7 +17,9 @@ from cryptography.exceptions import InvalidTag
 
 from aegis_stream.document import any_big, container_fault, fault_of, out_of_range, parse_object
 from aegis_stream.encryption.binding import FIELD, SET, binding_of
+from aegis_stream.encryption.engine import Engine, native_module
 from aegis_stream.encryption.head import Head, head_of
+from aegis_stream.encryption.native_reader import NativeReader
 from aegis_stream.encryption.results import Opened, Unreadable
 from aegis_stream.encryption.sessions import ReaderSessions
 from aegis_stream.encryption.shape import Shape
@@ -67,15 +69,27 @@ class PIIDecryptor:
     Safe to share between threads: a batch is opened under a lock.
     """
 
-    def __init__(self, keys: DekSource, *, require_signed: bool = False, cached_sessions: int = 1024) -> None:
+    def __init__(
+        self,
+        keys: DekSource,
+        *,
+        require_signed: bool = False,
+        cached_sessions: int = 1024,
+        engine: Engine | str = Engine.AUTO,
+        threads: int = 1,
+    ) -> None:
         """Take keys from a source.
 
         require_signed: also refuse unsigned events of versions that allow them.  cached_sessions: how many sessions'
-        keys are kept; an event of another one costs a decapsulation.
+        keys are kept; an event of another one costs a decapsulation.  engine: `auto`, `python` or `native`.
+        threads: over how many the native engine spreads a batch.
+        Raises ConfigurationError.
         """
+        module = native_module(engine)
+        self._native = None if module is None else NativeReader(module, threads)
         self._keys = keys
         self._require_signed = require_signed
-        self._sessions = ReaderSessions(keys, cached_sessions)
+        self._sessions = ReaderSessions(keys, cached_sessions, self._native)
         self._classifiers: dict[Policy, Classifier] = {}
         self._shapes: dict[tuple[Place, ...], Shape] = {}
         self._lock = threading.Lock()
@@ -105,7 +119,7 @@ class PIIDecryptor:
         with self._lock:
             self._known.clear()
             self._sessions.follow(self._keys.generation)
-            return [self._open(one) for one in raw]
+            return [self._open(one) for one in raw] if self._native is None else self._native.open(raw, self._open)
 
     def _open(self, raw: bytes) -> Opened | Unreadable:
         # 1. The document.  A whole look for depth and numbers is left to the end of the judgement: where all else

@@ -15,6 +15,7 @@ from aegis_stream.session_signer import verify_session
 
 if TYPE_CHECKING:
     from aegis_stream.encryption.keys import DekSource, ReadingKey
+    from aegis_stream.encryption.native_reader import NativeReader
 
 SessionId = tuple[str, str, str, str]
 
@@ -22,8 +23,9 @@ SessionId = tuple[str, str, str, str]
 class ReaderSessions:
     """Sessions by (dek, kem, by, sig), the least recently used forgotten first."""
 
-    def __init__(self, keys: DekSource, capacity: int) -> None:
-        """Hold at most `capacity` sessions."""
+    def __init__(self, keys: DekSource, capacity: int, native: NativeReader | None = None) -> None:
+        """Hold at most `capacity` sessions; the native engine is told of those that were judged."""
+        self._native = native
         self._keys = keys
         self._capacity = capacity
         self._derived: OrderedDict[SessionId, SessionKeys] = OrderedDict()
@@ -36,6 +38,8 @@ class ReaderSessions:
         """Forget which signatures were good where the keyring has changed: a signer may be revoked by now."""
         if generation != self._generation:
             self._judged.clear()
+            if self._native is not None:
+                self._native.forget()
             self._last = self._last_keys = None
             self._generation = generation
 
@@ -52,7 +56,8 @@ class ReaderSessions:
         session = (head.dek, head.kem, head.by, head.sig)
         if session == self._last and self._last_keys is not None:
             return self._last_keys
-        if session not in self._judged:
+        judged = session in self._judged
+        if not judged:
             self._judge(head, key, require_signed=require_signed)
         derived = self._derived.get(session)
         if derived is None:
@@ -60,9 +65,14 @@ class ReaderSessions:
             while len(self._derived) >= self._capacity:
                 forgotten, _ = self._derived.popitem(last=False)
                 self._judged.discard(forgotten)
+                if self._native is not None:
+                    self._native.forget()
+                    self._judged.clear()
             self._derived[session] = derived
         else:
             self._derived.move_to_end(session)
+        if self._native is not None and not judged:
+            self._native.learn(session, derived, key.policy)
         self._judged.add(session)
         self._last, self._last_keys = session, derived
         return derived

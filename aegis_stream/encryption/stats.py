@@ -9,7 +9,7 @@ from aegis_stream.encryption.results import Protected, Rejected
 from aegis_stream.encryption.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aegis_stream.pii import Classifier, Place
 
@@ -54,6 +54,10 @@ class WriterStats:
             for label in shape.labels:
                 total[label] += shape.events
         return total
+
+    def add_fields(self, counts: Mapping[str, int]) -> None:
+        """Add fields that were counted elsewhere."""
+        self._fields.update(counts)
 
     def count(self, raw: Sequence[bytes], results: Sequence[Protected | Rejected]) -> None:
         """Add one batch."""

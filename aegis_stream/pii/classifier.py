@@ -104,6 +104,15 @@ class Classifier:
             self._survey_with_pointers if self._root.steps else self._survey_by_name
         )
 
+    def compiled(self) -> tuple[dict[str, str], frozenset[str], list[tuple[tuple[str, ...], bool]]]:
+        """Return the policy as another engine needs it.
+
+        Labels by names as they are compared; the names excluded; the steps of each pointer and whether it excludes.
+        """
+        pointers = [(pointer_steps(pointer), False) for pointer in self.policy.pointers]
+        pointers += [(pointer_steps(entry), True) for entry in self.policy.exclude if entry.startswith("/")]
+        return dict(self._labels), self._excluded, pointers
+
     def _plant(self, pointer: str) -> _Node:
         node = self._root
         for step in pointer_steps(pointer):

@@ -1,0 +1,199 @@
+//! Protects one event: its text in, the text of the encrypted event out.
+
+use crate::crypto::{self, binding, hex, lp, EventId, Keys, ALG, JSON, LAYOUT, NONCE, STRING};
+use crate::json::{compact, unescape, Scanner};
+use crate::policy::Policy;
+use crate::walk::{Target, Walk};
+use crate::{HandedBack, Outcome};
+use ring::hmac;
+use zeroize::Zeroize;
+
+/// Levels of objects and arrays in an event, itself included.
+pub const LEVELS: usize = 64;
+pub const ID: usize = 16;
+const BLOCK: usize = 16;
+
+/// What is alike in all events of a session and a second.
+pub struct Session {
+    pub keys: Keys,
+    /// `{"v":1,"dek":…,"kem":…,"by":…,"sig":…,"id":"`
+    pub head: Vec<u8>,
+    pub dek_version: String,
+}
+
+/// What a protected event used.
+pub struct Protected {
+    pub value: Vec<u8>,
+    pub labels: Vec<u32>,
+    pub plaintext_bytes: u64,
+}
+
+/// What one call may use; beyond it the engine in Python opens another session.
+pub struct Limits {
+    pub output_bytes: usize,
+    pub fields: u64,
+    pub plaintext_bytes: u64,
+}
+
+/// Protect one event.
+///
+/// random: gives fresh random bytes.  at: `_encrypted_at`.  src: "topic/partition/offset", or empty.
+///
+/// # Errors
+/// Whatever is unusual; nothing was encrypted then, but where the output is too large.
+pub fn protect(
+    raw: &[u8],
+    policy: &Policy,
+    session: &Session,
+    src: &[u8],
+    at: &[u8],
+    limits: &Limits,
+    random: &mut dyn FnMut(&mut [u8]) -> Outcome<()>,
+) -> Outcome<Protected> {
+    let mut walk = Walk::new(Scanner::checked(raw)?, policy);
+    walk.run(LEVELS)?;
+    if walk.top.aegis.is_some() {
+        return Err(HandedBack);
+    }
+    let count = walk.targets.len();
+    let size: usize = walk.targets.iter().map(|target| target.span.len() + BLOCK).sum();
+    if count as u64 > limits.fields || size as u64 > limits.plaintext_bytes {
+        return Err(HandedBack);
+    }
+    let mut drawn = vec![0; ID + NONCE * count];
+    random(&mut drawn)?;
+    let (id, nonces) = drawn.split_at(ID);
+    let mut identity = Vec::with_capacity(2 * ID);
+    hex(&mut identity, id);
+
+    let mut own_id = Vec::new();
+    let mut bound = Vec::with_capacity(128);
+    binding(&mut bound, &identity, src, &event_id(&walk, raw, policy, &mut own_id))?;
+    let mut aad = Vec::with_capacity(256);
+    lp(&mut aad, b"aegis-stream/v1/field")?;
+    lp(&mut aad, session.dek_version.as_bytes())?;
+    aad.extend_from_slice(&bound);
+    lp(&mut aad, at)?;
+    let prefix = aad.len();
+    let mut ours = hmac::Context::with_key(&session.keys.commitment);
+    ours.update(&aad);
+
+    let mut out = Vec::with_capacity(raw.len() * 2 + count * 420 + session.head.len() + 256);
+    let mut commitments: Vec<[u8; 32]> = Vec::with_capacity(count);
+    let mut blob = Vec::with_capacity(256);
+    let mut copied = walk.top.object.start;
+    for (target, nonce) in walk.targets.iter().zip(nonces.chunks_exact(NONCE)) {
+        blob.clear();
+        plaintext(&mut blob, &raw[target.span.clone()], nonce);
+        aad.truncate(prefix);
+        place(&mut aad, &walk, target, blob[1])?;
+        let mut mac = ours.clone();
+        mac.update(&aad[prefix..]);
+        mac.update(&blob[crypto::HEAD..]);
+        let mac = mac.sign();
+        commitments.push(mac.as_ref().try_into().map_err(|_| HandedBack)?);
+        session.keys.seal(&mut blob, &aad)?;
+        out.extend_from_slice(&raw[copied..target.span.start]);
+        copied = target.span.end;
+        field(&mut out, session.dek_version.as_bytes(), &blob, mac.as_ref(), at);
+    }
+    // Sealed in place: only what a failed seal left behind could still be in the clear.
+    blob.zeroize();
+    out.extend_from_slice(&raw[copied..walk.top.object.end]);
+    if walk.top.members > 0 {
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"_aegis\":");
+    out.extend_from_slice(&session.head);
+    out.extend_from_slice(&identity);
+    out.extend_from_slice(b"\",\"set\":\"");
+    let tag = set_tag(&session.keys, session.dek_version.as_bytes(), &bound, &walk, &commitments)?;
+    hex(&mut out, tag.as_ref());
+    if !src.is_empty() {
+        out.extend_from_slice(b"\",\"src\":\"");
+        out.extend_from_slice(src);
+    }
+    out.extend_from_slice(b"\"}}");
+    if out.len() > limits.output_bytes {
+        return Err(HandedBack);
+    }
+    let labels = walk.targets.iter().map(|target| target.label).collect();
+    Ok(Protected { value: out, labels, plaintext_bytes: size as u64 })
+}
+
+/// The member `event_id` as it is published; its text goes to `room`.
+pub fn event_id<'r>(walk: &Walk, raw: &[u8], policy: &Policy, room: &'r mut Vec<u8>) -> EventId<'r> {
+    match &walk.top.event_id {
+        None => EventId::Absent,
+        Some(span) if policy.id_is_public && raw[span.start] == b'"' => {
+            unescape(&raw[span.start + 1..span.end - 1], room);
+            EventId::Public(room)
+        }
+        Some(_) => EventId::Hidden,
+    }
+}
+
+/// Append LP(path) ‖ LP(kinds) ‖ u8(first byte) ‖ u8(type).
+///
+/// # Errors
+/// The path is too long.
+pub fn place(aad: &mut Vec<u8>, walk: &Walk, target: &Target, kind: u8) -> Outcome<()> {
+    lp(aad, walk.path_of(target))?;
+    lp(aad, walk.kinds_of(target))?;
+    aad.extend_from_slice(&[LAYOUT, kind]);
+    Ok(())
+}
+
+/// Write layout, type, nonce and plaintext of a value.
+fn plaintext(blob: &mut Vec<u8>, value: &[u8], nonce: &[u8]) {
+    let is_string = value[0] == b'"';
+    blob.extend_from_slice(&[LAYOUT, if is_string { STRING } else { JSON }]);
+    blob.extend_from_slice(nonce);
+    if is_string {
+        unescape(&value[1..value.len() - 1], blob);
+    } else {
+        compact(value, blob);
+        let length = blob.len() - crypto::HEAD;
+        blob.resize(crypto::HEAD + length.next_multiple_of(BLOCK), b' ');
+    }
+}
+
+fn field(out: &mut Vec<u8>, dek_version: &[u8], blob: &[u8], commitment: &[u8], at: &[u8]) {
+    out.extend_from_slice(b"{\"_encrypted\":true,\"_algorithm\":\"");
+    out.extend_from_slice(ALG.as_bytes());
+    out.extend_from_slice(b"\",\"_dek_version\":\"");
+    out.extend_from_slice(dek_version);
+    out.extend_from_slice(b"\",\"_ciphertext\":\"");
+    base64_simd::STANDARD.encode_append(blob, out);
+    out.extend_from_slice(b"\",\"_plaintext_hash\":\"");
+    hex(out, commitment);
+    out.extend_from_slice(b"\",\"_encrypted_at\":\"");
+    out.extend_from_slice(at);
+    out.extend_from_slice(b"\"}");
+}
+
+/// The set tag: over the commitments in the order of their paths' bytes.
+///
+/// # Errors
+/// There are more fields than 2^32.
+pub fn set_tag(
+    keys: &Keys,
+    dek_version: &[u8],
+    bound: &[u8],
+    walk: &Walk,
+    commitments: &[[u8; 32]],
+) -> Outcome<hmac::Tag> {
+    let mut order: Vec<usize> = (0..commitments.len()).collect();
+    order.sort_unstable_by_key(|index| walk.path_of(&walk.targets[*index]));
+    let mut head = Vec::with_capacity(64);
+    lp(&mut head, b"aegis-stream/v1/set")?;
+    lp(&mut head, dek_version)?;
+    let mut mac = hmac::Context::with_key(&keys.set);
+    mac.update(&head);
+    mac.update(bound);
+    mac.update(&u32::try_from(commitments.len()).map_err(|_| HandedBack)?.to_be_bytes());
+    for index in order {
+        mac.update(&commitments[index]);
+    }
+    Ok(mac.sign())
+}

@@ -1,0 +1,270 @@
+//! What Python sees.
+
+use crate::crypto::Keys;
+use crate::open::{head_of, open, session_of, Known};
+use crate::policy::Policy;
+use crate::protect::{protect, Limits, Protected, Session, ID};
+use crate::{HandedBack, Outcome};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyBytes, PyList};
+use ring::rand::{SecureRandom, SystemRandom};
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+/// Random bytes are drawn from the operating system in pieces of this size.
+const DRAW: usize = 4096;
+
+fn refused(what: &'static str) -> impl FnOnce(HandedBack) -> PyErr {
+    move |_| PyValueError::new_err(what)
+}
+
+/// A compiled policy.
+#[pyclass(name = "Policy", frozen)]
+struct PyPolicy(Arc<Policy>);
+
+#[pymethods]
+impl PyPolicy {
+    /// names: (as compared, label).  pointers: (steps, whether it excludes).
+    #[new]
+    #[pyo3(signature = (*, names, excluded, pointers, pointer_label, marker_label, id_is_public))]
+    fn new(
+        names: Vec<(String, u32)>,
+        excluded: Vec<String>,
+        pointers: Vec<(Vec<String>, bool)>,
+        pointer_label: u32,
+        marker_label: u32,
+        id_is_public: bool,
+    ) -> Self {
+        PyPolicy(Arc::new(Policy::new(names, excluded, &pointers, pointer_label, marker_label, id_is_public)))
+    }
+}
+
+/// A writer's session.
+#[pyclass(name = "WriterSession", frozen)]
+struct PyWriterSession(Session);
+
+#[pymethods]
+impl PyWriterSession {
+    /// okm: 96 bytes.  head: `_aegis` up to the value of `id`.
+    #[new]
+    fn new(okm: &[u8], dek_version: String, head: &[u8]) -> PyResult<Self> {
+        let keys = Keys::new(okm).map_err(refused("a session has 96 bytes of keys"))?;
+        Ok(PyWriterSession(Session { keys, head: head.to_vec(), dek_version }))
+    }
+}
+
+/// Random bytes in larger pieces, none used twice; lives for one call, so a fork cannot repeat it.
+struct Random {
+    system: SystemRandom,
+    piece: Vec<u8>,
+    used: usize,
+}
+
+impl Random {
+    fn new() -> Self {
+        Random { system: SystemRandom::new(), piece: Vec::new(), used: 0 }
+    }
+
+    fn fill(&mut self, out: &mut [u8]) -> Outcome<()> {
+        if out.len() > DRAW / 4 {
+            return self.system.fill(out).map_err(|_| HandedBack);
+        }
+        if self.piece.len() - self.used < out.len() {
+            self.piece.resize(DRAW, 0);
+            self.system.fill(&mut self.piece).map_err(|_| HandedBack)?;
+            self.used = 0;
+        }
+        out.copy_from_slice(&self.piece[self.used..self.used + out.len()]);
+        self.used += out.len();
+        Ok(())
+    }
+}
+
+/// Run `one` over all inputs, on several threads where asked; the order is kept.
+fn spread<I: Sync, R: Send>(inputs: &[I], threads: usize, one: impl Fn(&[I]) -> Vec<R> + Sync) -> Vec<R> {
+    let threads = threads.clamp(1, inputs.len().max(1));
+    if threads == 1 {
+        return one(inputs);
+    }
+    let piece = inputs.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let one = &one;
+        let running: Vec<_> = inputs.chunks(piece).map(|part| scope.spawn(move || one(part))).collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// Protect events; None in the place of each that is handed back.
+///
+/// Returns (values, fields by label, fields, plaintext bytes).
+#[pyfunction]
+#[pyo3(signature = (policy, session, raw, sources, at, *, output_bytes, fields, plaintext_bytes, threads))]
+#[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, clippy::type_complexity)]
+fn protect_batch<'py>(
+    py: Python<'py>,
+    policy: &PyPolicy,
+    session: &PyWriterSession,
+    raw: Vec<PyBackedBytes>,
+    sources: Option<Vec<PyBackedStr>>,
+    at: &str,
+    output_bytes: usize,
+    fields: u64,
+    plaintext_bytes: u64,
+    threads: usize,
+) -> PyResult<(Bound<'py, PyList>, HashMap<u32, u64>, u64, u64)> {
+    if sources.as_ref().is_some_and(|sources| sources.len() != raw.len()) {
+        return Err(PyValueError::new_err("each event has one source"));
+    }
+    let workers = threads.clamp(1, raw.len().max(1)) as u64;
+    let inputs: Vec<(&[u8], &[u8])> = raw
+        .iter()
+        .enumerate()
+        .map(|(index, one)| (&one[..], sources.as_ref().map_or(&b""[..], |all| all[index].as_bytes())))
+        .collect();
+    let results: Vec<Outcome<Protected>> = py.detach(|| {
+        spread(&inputs, threads, |part| {
+            let mut random = Random::new();
+            // Each thread has its share of what the session may still encrypt.
+            let mut limits =
+                Limits { output_bytes, fields: fields / workers, plaintext_bytes: plaintext_bytes / workers };
+            part.iter()
+                .map(|(one, src)| {
+                    let done = protect(one, &policy.0, &session.0, src, at.as_bytes(), &limits, &mut |out| {
+                        random.fill(out)
+                    })?;
+                    limits.fields -= done.labels.len() as u64;
+                    limits.plaintext_bytes -= done.plaintext_bytes;
+                    Ok(done)
+                })
+                .collect()
+        })
+    });
+    let values = PyList::empty(py);
+    let mut by_label: HashMap<u32, u64> = HashMap::new();
+    let (mut used_fields, mut used_bytes) = (0, 0);
+    for result in results {
+        match result {
+            Ok(done) => {
+                values.append(PyBytes::new(py, &done.value))?;
+                used_fields += done.labels.len() as u64;
+                used_bytes += done.plaintext_bytes;
+                for label in done.labels {
+                    *by_label.entry(label).or_default() += 1;
+                }
+            }
+            Err(HandedBack) => values.append(py.None())?,
+        }
+    }
+    Ok((values, by_label, used_fields, used_bytes))
+}
+
+/// A reader's sessions: those that Python has derived and judged.
+#[pyclass(name = "ReaderSessions", frozen)]
+struct PyReaderSessions(RwLock<HashMap<String, Vec<Arc<Known>>>>);
+
+#[pymethods]
+impl PyReaderSessions {
+    #[new]
+    fn new() -> Self {
+        PyReaderSessions(RwLock::new(HashMap::new()))
+    }
+
+    /// Add a session.
+    #[allow(clippy::too_many_arguments)]
+    fn add(&self, dek: String, kem: String, by: String, sig: String, okm: &[u8], policy: &PyPolicy) -> PyResult<()> {
+        let keys = Keys::new(okm).map_err(refused("a session has 96 bytes of keys"))?;
+        let known = Arc::new(Known { dek, kem: kem.clone(), by, sig, keys, policy: policy.0.clone() });
+        let mut all = self.0.write().map_err(|_| PyValueError::new_err("a call before this one panicked"))?;
+        all.entry(kem).or_default().push(known);
+        Ok(())
+    }
+
+    /// Forget all sessions.
+    fn clear(&self) -> PyResult<()> {
+        self.0.write().map_err(|_| PyValueError::new_err("a call before this one panicked"))?.clear();
+        Ok(())
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        let all = self.0.read().map_err(|_| PyValueError::new_err("a call before this one panicked"))?;
+        Ok(all.values().map(Vec::len).sum())
+    }
+}
+
+/// Find the session of an event among those known.
+fn find(all: &HashMap<String, Vec<Arc<Known>>>, raw: &[u8]) -> Outcome<Arc<Known>> {
+    let text = session_of(raw)?;
+    let head = head_of(&text)?;
+    let kem = std::str::from_utf8(head.kem).map_err(|_| HandedBack)?;
+    all.get(kem)
+        .into_iter()
+        .flatten()
+        .find(|known| {
+            head.dek == known.dek.as_bytes() && head.by == known.by.as_bytes() && head.sig == known.sig.as_bytes()
+        })
+        .cloned()
+        .ok_or(HandedBack)
+}
+
+/// Open events; None in the place of each that is handed back.
+///
+/// Returns a list of (event, DEK version, source or None).
+#[pyfunction]
+#[pyo3(signature = (sessions, raw, *, threads))]
+#[allow(clippy::needless_pass_by_value)]
+fn open_batch<'py>(
+    py: Python<'py>,
+    sessions: &PyReaderSessions,
+    raw: Vec<PyBackedBytes>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyList>> {
+    let all = sessions.0.read().map_err(|_| PyValueError::new_err("a call before this one panicked"))?;
+    let inputs: Vec<&[u8]> = raw.iter().map(|one| &one[..]).collect();
+    let all = &*all;
+    let results = py.detach(|| {
+        spread(&inputs, threads, |part| {
+            let mut last: Option<Arc<Known>> = None;
+            part.iter()
+                .map(|one| {
+                    // Most events are of the session of the one before.
+                    if let Some(known) = &last {
+                        if let Ok(opened) = open(one, known) {
+                            return Ok((opened, known.clone()));
+                        }
+                    }
+                    let known = find(all, one)?;
+                    let opened = open(one, &known)?;
+                    last = Some(known.clone());
+                    Ok((opened, known))
+                })
+                .collect::<Vec<Outcome<_>>>()
+        })
+    });
+    let values = PyList::empty(py);
+    for result in results {
+        match result {
+            Ok((opened, known)) => {
+                values.append((PyBytes::new(py, &opened.event), known.dek.as_str(), opened.source))?;
+            }
+            Err(HandedBack) => values.append(py.None())?,
+        }
+    }
+    Ok(values)
+}
+
+#[pymodule]
+fn aegis_stream_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("ID_BYTES", ID)?;
+    module.add_class::<PyPolicy>()?;
+    module.add_class::<PyWriterSession>()?;
+    module.add_class::<PyReaderSessions>()?;
+    module.add_function(wrap_pyfunction!(protect_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(open_batch, module)?)?;
+    Ok(())
+}
