@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from aegis_stream.client.broker_errors import translated
 from aegis_stream.errors import BrokerError, BrokerReason, BrokerUnavailableError
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ async def administrator(connection: Mapping[str, Any], *, timeout_s: float = DEF
             remedy="look whether the broker is healthy and AEGIS_KAFKA_SECURITY_PROTOCOL is what it speaks",
         ) from error
     except KafkaError as error:
-        raise BrokerUnavailableError(
-            BrokerReason.UNREACHABLE, f"Kafka at {servers} failed: {type(error).__name__}", remedy="try again"
-        ) from error
+        raise translated(error, f"Kafka at {servers}") from error
     finally:
         await admin.close()
 
