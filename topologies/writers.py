@@ -154,7 +154,7 @@ class KeyringWriters:
             return False
         return any(
             entry.public_key == self._signer.public
-            and entry.state is KeyState.CURRENT
+            and entry.state is not KeyState.REVOKED
             and entry.covers(view.active.version.n)
             for entry in view.manifest.enrichers
         )
