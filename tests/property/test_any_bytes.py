@@ -21,8 +21,8 @@ from aegis_stream.wire import DekVersion, b64decode
 from aegis_stream.wrapping import unwrap_dek
 from tests.property.test_round_trip import BARE
 from tests.support import vectors
-from tests.support.keyring import decryptor, private_key
 from tests.support.strategies import EVENTS, VALUES, spoil_bytes
+from tests.support.vector_keys import decryptor, private_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from aegis_stream.encryption import Opened, Unreadable
 from tests.property.test_round_trip import BARE
-from tests.support.keyring import decryptor
 from tests.support.second_decoder import policy, writer
 from tests.support.strategies import EVENTS, spoil_bytes, spoil_text
+from tests.support.vector_keys import decryptor
 from tests.vectors.generator import material
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from aegis_stream.errors import PolicyError, WriteReason
 from aegis_stream.pii import Classifier, Policy
 from tests.property.test_round_trip import BARE, library_reader, library_writer, second_keys
 from tests.support import vectors
-from tests.support.keyring import decryptor
 from tests.support.readers import Verdict, by_library, by_second
 from tests.support.second_decoder import json_text, policy, writer
 from tests.support.second_decoder.reader import RefusedError
 from tests.support.strategies import EVENTS, POLICIES, VALUES, spelled, spoil, spoil_bytes
+from tests.support.vector_keys import decryptor
 from tests.vectors.generator import material
 
 DOCUMENT = {"not-json", "too-deep", "number"}

@@ -18,9 +18,9 @@ from aegis_stream.wrapping import WRAPPED_BYTES, unwrap_dek, wrap_dek
 from tests.property.test_any_bytes import Kek
 from tests.property.test_round_trip import BARE
 from tests.support import vectors
-from tests.support.keyring import private_key
 from tests.support.second_decoder import frames, records, xwing
 from tests.support.strategies import spoil_text
+from tests.support.vector_keys import private_key
 
 PART = st.one_of(st.none(), st.binary(max_size=30))
 HEADERS = st.lists(st.tuples(st.text(max_size=6), PART), max_size=4)

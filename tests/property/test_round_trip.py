@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from aegis_stream.encryption import Opened, PIIDecryptor, PIIEncryptor, Protected, SingleDek
 from aegis_stream.pii import Policy
+from aegis_stream.wire import b64decode
 from tests.support import vectors
-from tests.support.keyring import private_key
 from tests.support.readers import by_library, by_second, exact
 from tests.support.second_decoder import policy as second_policy
 from tests.support.second_decoder import writer
 from tests.support.second_decoder.reader import Keys, ReadingKey
-from tests.support.strategies import EVENTS, POLICIES
+from tests.support.strategies import EVENTS, POLICIES, VALUES
+from tests.support.vector_keys import private_key
 from tests.vectors.generator import material
 
 BARE = "dek-v1-20260101"
@@ -54,6 +55,17 @@ def test_what_the_library_writes_both_readers_read(event: dict[str, Any], policy
     assert isinstance(result, Protected)
     for verdict in (by_library(library_reader(policy), result.value), by_second(second_keys(policy), result.value)):
         assert (verdict.reason, verdict.event, verdict.source) == ("", exact(event), "aegis.raw/1/2")
+
+
+@given(VALUES)
+def test_only_strings_show_their_length(value: Any) -> None:  # noqa: ANN401 -- any JSON value
+    """All but strings are padded to 16 bytes, so that true, false, null and small numbers look alike."""
+    (result,) = library_writer(material.POLICIES["default"]).protect_batch([orjson.dumps({"actor_id": value})])
+    assert isinstance(result, Protected)
+    blob = b64decode(orjson.loads(result.value)["actor_id"]["_ciphertext"])
+    assert blob[:2] == (b"\x11s" if isinstance(value, str) else b"\x11j")
+    size = len(blob) - 30
+    assert size == len(value.encode()) if isinstance(value, str) else size % 16 == 0
 
 
 @given(EVENTS, POLICIES, st.sampled_from((None, "aegis.raw/0/0")))

@@ -58,7 +58,7 @@ NEAR = st.sampled_from(
         *("2026-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "aegis.raw/0/1", "a/b", "x25519+ml-kem-768+aes-256-gcm"),
         *(True, False, None, 0, 1, 1.0, 2, [], {}, {"_encrypted": True}, {"_ciphertext": ""}),
     )
-)
+).map(copy.deepcopy)  # some are changed once they stand in an event
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 -- any JSON value

@@ -16,8 +16,8 @@ from aegis_stream.sealing import SourceRecord, open_record
 from aegis_stream.wire import DekVersion, b64decode, kek_id, lp, lp32
 from aegis_stream.wrapping import unwrap_dek
 from tests.support import vectors
-from tests.support.keyring import decryptor, private_key
 from tests.support.second_decoder import xwing
+from tests.support.vector_keys import decryptor, private_key
 
 BARE = "dek-v1-20260101"
 EVENTS = vectors.cases("events")
