@@ -43,7 +43,7 @@ async def measure(
         done = await passage("enricher", job, variables, events=events, data=data)
         yield Outcome(
             benchmark="compression",
-            subject=f"bytes on the broker for bytes in, {compression}",
+            subject=f"bytes on the broker for bytes in, {compression}, pure Python",
             headline=f"{done.bytes_out / bytes_in:.2f} x",
             target="",
             holds=True,

@@ -15,6 +15,7 @@ import orjson
 from aegis_stream.encryption import Opened, Protected, create_pii_decryptor, create_pii_enricher
 from aegis_stream.generator import generate_events
 from aegis_stream.hybrid import HybridKEM
+from benchmarks.engines import python_engine
 from benchmarks.peer import csfle_peer
 from benchmarks.rounds import paired
 
@@ -48,8 +49,9 @@ def compare(peer: Peer, *, events: int, rounds: int, targets: tuple[float | None
     raw = [orjson.dumps(event) for event in originals]
     flat = [_flat(event) for event in originals]
     keys = HybridKEM.generate_keypair()
-    encryptor = create_pii_enricher(public_key=keys.public, dek_version=DEK_VERSION)
-    decryptor = create_pii_decryptor(private_key=keys.private, dek_version=DEK_VERSION)
+    with python_engine():
+        encryptor = create_pii_enricher(public_key=keys.public, dek_version=DEK_VERSION)
+        decryptor = create_pii_decryptor(private_key=keys.private, dek_version=DEK_VERSION)
 
     def protected() -> list[bytes]:
         return [result.value for result in encryptor.protect_batch(raw) if isinstance(result, Protected)]
@@ -65,13 +67,13 @@ def compare(peer: Peer, *, events: int, rounds: int, targets: tuple[float | None
         raise RuntimeError("the peer does not encrypt")
     yield paired(
         lambda: protected, lambda: partial(serialized, [dict(event) for event in flat]), events=events, rounds=rounds
-    ).outcome("protect", f"against {peer.name}, 12 fields", at_least=targets[0])
+    ).outcome("protect", f"pure Python against {peer.name}, 12 fields", at_least=targets[0])
     yield paired(
         _same(lambda: decryptor.open_batch(ours)),
         _same(lambda: [peer.deserialize(value) for value in theirs]),
         events=events,
         rounds=rounds,
-    ).outcome("open", f"against {peer.name}, 12 fields", at_least=targets[1])
+    ).outcome("open", f"pure Python against {peer.name}, 12 fields", at_least=targets[1])
 
 
 def _same(work: Callable[[], object]) -> Callable[[], Callable[[], object]]:

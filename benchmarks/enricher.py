@@ -36,7 +36,7 @@ def run(*, short: bool) -> Iterator[Outcome]:
     events, rounds = (SHORT_EVENTS, SHORT_ROUNDS) if short else (EVENTS, ROUNDS)
     with KafkaServer() as server:
         measured = asyncio.run(measure(server.bootstrap, events=events, rounds=rounds))
-    yield share(measured["enricher"], measured["copy"], "an enricher", ENRICHER_AT_LEAST, events)
+    yield share(measured["enricher"], measured["copy"], "an enricher in pure Python", ENRICHER_AT_LEAST, events)
     yield share(
         measured["stand-in"], measured["copy"], "an enricher whose protect_batch copies", STAND_IN_AT_LEAST, events
     )

@@ -38,7 +38,7 @@ def run(*, short: bool) -> Iterator[Outcome]:
     grown = after / before - 1
     yield Outcome(
         benchmark="enricher-memory",
-        subject="one enricher process on a real Kafka",
+        subject="one enricher process on a real Kafka, pure Python",
         headline=f"{grown:+.1%}",
         target=f"at most {GROWTH_AT_MOST:+.0%}",
         holds=grown <= GROWTH_AT_MOST,

@@ -1,6 +1,7 @@
 """`python -m benchmarks.worker KIND JOB`: one process that moves records until SIGTERM.  JOB is JSON, see Job.
 
-Kinds: `copy`, the plain aiokafka copy; `enricher`, the real one; `stand-in`, the same with a protect_batch that copies.
+Kinds: `copy`, the plain aiokafka copy; `enricher`, the real one in pure Python; `stand-in`, the same with a
+protect_batch that copies.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from aegis_stream.settings import load_settings
+from benchmarks.engines import hide_native
 from benchmarks.plain_copy import copy
 from benchmarks.stand_in import CopyingEncryptor
 from benchmarks.topics import Job
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Run one worker; the enrichers read the environment, as in life, and topics and group from the job."""
     kind, job = arguments[0], Job.from_json(arguments[1])
+    hide_native()
     if kind == "copy":
         use_fast_loop()
         asyncio.run(copy(job))
