@@ -219,6 +219,18 @@ async def test_preflight_needs_no_more_than_the_least_rights(kafka_secure: Kafka
     assert {(each.what, each.weight) for each in hidden} == {("settings", Weight.WARNING)}
 
 
+async def test_creating_without_the_right_is_told(kafka_secure: KafkaServer, names: TopicNames) -> None:
+    """Who may look and not create must hear that an operator is needed, not the broker's code."""
+    await allow(
+        kafka_secure.security.scram(),
+        *(Grant("reader", Operation.DESCRIBE, Resource.TOPIC, name, prefix=True) for name in names.by_role().values()),
+    )
+    with pytest.raises(BrokerError, match="may not create") as caught:
+        await create_topics(kafka_secure.security.scram("reader"), names)
+    assert caught.value.reason == BrokerReason.TOPIC_REFUSED
+    assert "operator" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
