@@ -6,6 +6,9 @@ import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from aegis_stream.errors import ManifestReason, ManifestRefusedError
 from aegis_stream.hybrid import HybridKEM, HybridKeypair, HybridPrivateKey
 from aegis_stream.keyring.dek_record import DekRecord
 from aegis_stream.keyring.dsse import Envelope, Kind
@@ -153,3 +156,15 @@ def offer(keyring: Keyring, change: Change, *, now: dt.datetime | None = None) -
     """Let a keyring read one transaction."""
     for key, value in change.writes:
         keyring.offer(key, value, now=now or change.manifest.issued_at)
+
+
+def refused_manifest(keyring: Keyring, value: bytes | None, *, now: dt.datetime = NOW) -> ManifestReason:
+    """Offer a manifest that must be refused; nothing may have changed but the counter."""
+    before, counted = keyring.view, keyring.refused.total()
+    with pytest.raises(ManifestRefusedError) as refusal:
+        keyring.offer("manifest", value, now=now)
+    reason = ManifestReason(refusal.value.reason)
+    assert keyring.view is before
+    assert keyring.refused.total() == counted + 1
+    assert keyring.last_refusal is refusal.value
+    return reason
