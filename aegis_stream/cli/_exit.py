@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -49,11 +50,20 @@ def say_hint(text: str) -> None:
     sys.stderr.write(f"aegis: hint: {text}\n")
 
 
+class _LogLines(logging.Handler):
+    """Log lines of a command, where nobody has set up logging: warnings of ours, errors of libraries."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("aegis_stream") or record.levelno >= logging.ERROR:
+            sys.stderr.write(f"aegis: {record.levelname.lower()}: {record.getMessage()}\n")
+
+
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; every failure is told in one or two lines, without a traceback.
 
     An error outside our tree is a defect of ours and keeps its traceback.
     """
+    logging.lastResort = _LogLines(logging.WARNING)
     command = typer.main.get_command(app)
     try:
         result = command.main(args=list(arguments), prog_name="aegis", standalone_mode=False)
@@ -65,8 +75,8 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         return exit_code(error)
     except typer.TyperException as error:
         return _usage(error)
-    except (typer.Abort, KeyboardInterrupt):
-        say_error("interrupted")
+    except typer.Abort:
+        say_error("given up at a question")
         return INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has gone; nothing is left to say, and Python's own flush at exit must not fail

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from aegis_stream.settings import load_settings
@@ -24,3 +26,30 @@ def enricher() -> int:
     from topologies.protect_events import run_enricher  # noqa: PLC0415 - Faust takes half a second to import
 
     return run_enricher(load_settings())
+
+
+@app.command()
+def rotator(
+    *,
+    accept_rollback: Annotated[
+        int | None,
+        typer.Option(
+            "--accept-rollback",
+            metavar="SEQUENCE",
+            min=1,
+            help="Go on from this sequence although the topic stands below what this agent has published.",
+        ),
+    ] = None,
+) -> int:
+    """Sign a fresh manifest every AEGIS_MANIFEST_INTERVAL_S seconds and keep the control topic's records right.
+
+    One runs for a deployment; a second one takes over from the first.
+
+    Exit codes: 0 stopped, 1 an operator must look (the last log line says at what), 2 configuration, 70 something
+    unexpected, 75 another agent has taken over: start this one later.
+
+    Example: `aegis run rotator`
+    """
+    from topologies.rotate_deks import run_rotator  # noqa: PLC0415 - it brings an event loop that others do not need
+
+    return run_rotator(load_settings(), accept_rollback=accept_rollback)

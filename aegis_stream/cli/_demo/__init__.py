@@ -1,0 +1,1 @@
+"""The parts of `aegis demo`: a broker, processes, the story, and what is shown of it."""
