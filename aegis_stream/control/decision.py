@@ -64,7 +64,7 @@ def decide(
     """Judge a case and carry it out; None where there is nothing to do yet, or nothing any more.
 
     `records`: the DEK records that the manifest names, by version.  Every answer but `expired` uses up the command's
-    id; an expired one can never count again.
+    id; an expired one can never count again, so the caller answers it once (`CommandBook.result` tells).
     """
     judgement = judge(case, manifest=manifest, now=now)
     if judgement.state in _UNDECIDED:

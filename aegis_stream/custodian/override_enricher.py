@@ -6,12 +6,12 @@ It reads members in the clear, so it stands before the encryptor or behind a dec
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aegis_stream.custodian.override import is_override_event, verify_override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aegis_stream.custodian.override import CustodianKeys, OverrideVerdict
 
@@ -42,7 +42,7 @@ class OverrideMarker:
         self._clock = clock
         self._on_verdict = on_verdict
 
-    def __call__(self, event: dict[str, object]) -> dict[str, object]:
+    def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the event with the mark; the one that came in is not changed."""
         marked = {name: value for name, value in event.items() if name != MARK}
         if not is_override_event(marked):

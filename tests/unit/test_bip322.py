@@ -173,3 +173,11 @@ def test_signing_needs_the_private_key_of_the_pair() -> None:
     assert not PROVIDER.verify(KEYS.public, HASH, PROVIDER.sign(other.private, HASH))
     assert verify_message(other.public, b"text", sign_message(other.private, b"text"))
     assert b64decode(encode_simple(bytes(64))[3:])[:2] == b"\x01\x40"
+
+
+@pytest.mark.parametrize("size", [0, 63, 65])
+def test_only_signatures_of_64_bytes_are_written(size: int) -> None:
+    """A hash type behind it would be another encoding of the same consent."""
+    with pytest.raises(KeyRefusedError) as caught:
+        encode_simple(bytes(size))
+    assert caught.value.reason == KeyReason.LENGTH

@@ -224,3 +224,16 @@ def test_result_of_a_revoked_agent_key_does_not_count() -> None:
     command = world.command(RotateDek())
     envelope = Envelope.sign(Kind.RESULT, result(command).to_payload(), [AGENT])
     assert Reader().offer(f"result/{command.id}", envelope, world) is CommandReason.SIGNATURE
+
+
+def test_approval_of_a_command_that_cannot_be_read_is_still_looked_at() -> None:
+    """A newer version of the format may bring kinds that this one does not know."""
+    command_id = revoke().id
+    unreadable = Envelope.sign(Kind.COMMAND, b'{"v": 2}', [RISK])
+    reader = Reader()
+    assert reader.offer(f"command/{command_id}", unreadable) is None
+    approval = Envelope.sign(Kind.APPROVAL, b'{"v": 2}', [SECURITY])
+    assert reader.offer(f"approval/{command_id}/security-lead", approval) is None
+    case = reader.book.case(command_id)
+    assert case is not None
+    assert set(case.approvals) == {Slot.SECURITY_LEAD}

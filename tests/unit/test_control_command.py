@@ -180,3 +180,28 @@ def test_refusals_quote_nothing_of_the_record() -> None:
     with pytest.raises(CommandRefusedError) as caught:
         Command.from_payload(json.dumps({**shape(), "kind": "canary-4711"}).encode())
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"id": "", "names": [], "pointers": [], "exclude": []},
+        {"id": "p", "names": [], "pointers": ["no slash"], "exclude": []},
+        {"id": "p", "names": [1], "pointers": [], "exclude": []},
+        {"id": "p", "names": [], "pointers": []},
+        {"id": "p", "names": [], "pointers": [], "exclude": [], "more": []},
+    ],
+)
+def test_policy_of_a_command_is_whole_and_well_formed(policy: dict[str, object]) -> None:
+    """What custodians sign says everything, also what is empty."""
+    whole = {**shape(), "kind": "set-policy", "arguments": {"policy": policy}}
+    assert refused(whole) is CommandReason.PAYLOAD
+
+
+def test_version_stands_once_among_the_rewraps() -> None:
+    """Two wraps of one DEK under one KEK have no meaning."""
+    whole = shape(next(example for example in EXAMPLES if example.kind is CommandKind.ROTATE_KEK))
+    inner = whole["arguments"]
+    assert isinstance(inner, dict)
+    twice = {**inner, "rewraps": [inner["rewraps"][0]] * 2}
+    assert refused({**whole, "arguments": twice}) is CommandReason.PAYLOAD

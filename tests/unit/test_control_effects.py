@@ -18,15 +18,15 @@ from aegis_stream.control.arguments import (
     SetMinimumVersion,
     SetPolicy,
 )
-from aegis_stream.control.custody_arguments import ReplaceAgentKey, SetRecoveryKey
+from aegis_stream.control.custody_arguments import ReplaceAgentKey, ReplaceCustodian, Replacement, SetRecoveryKey
 from aegis_stream.control.result import Outcome, Result
 from aegis_stream.errors import CommandReason
-from aegis_stream.keyring.entries import DekState, ExecutedCommand, KeyState, SignerEntry
-from aegis_stream.keyring.manifest import MAX_ENRICHERS, MAX_EXECUTED, MAX_POLICIES
+from aegis_stream.keyring.entries import CustodianEntry, DekState, ExecutedCommand, KeyState, Role, SignerEntry
+from aegis_stream.keyring.manifest import MAX_AGENTS, MAX_CUSTODIANS, MAX_ENRICHERS, MAX_EXECUTED, MAX_POLICIES
 from aegis_stream.pii import Policy
 from aegis_stream.signature import AgentSigner
 from aegis_stream.wire import DekVersion, kek_id, signer_id
-from tests.support.control_world import NOW, RECOVERY, RISK, SECURITY, World, enricher, kek
+from tests.support.control_world import NOW, RECOVERY, RISK, SECURITY, World, custodian, enricher, kek
 
 if TYPE_CHECKING:
     from aegis_stream.control.command import Arguments
@@ -313,3 +313,20 @@ def test_dek_numbers_are_bounded() -> None:
     assert decision is not None
     assert decision.result.reason is CommandReason.LIMIT
     assert active.state is DekState.ACTIVE
+
+
+def test_agent_keys_and_custodians_are_bounded() -> None:
+    """The manifest must stay readable in one record."""
+    world = World.new()
+    agents = tuple(replace(world.manifest.agents[0], public_key=bytes([at]) * 1344) for at in range(MAX_AGENTS))
+    keys = [custodian(f"former {number}").public for number in range(MAX_CUSTODIANS - 2)]
+    former = [CustodianEntry(Role.RISK_LEAD, key, KeyState.REVOKED, NOW, NOW) for key in keys]
+    world.manifest = replace(world.manifest, agents=agents, custodians=(*world.manifest.custodians, *former))
+    new = custodian("one too many")
+    for arguments, approvals in (
+        (ReplaceAgentKey(AgentSigner.from_seed(b"\x07" * 64).public), {"security_lead": SECURITY}),
+        (ReplaceCustodian(Replacement(Role.RISK_LEAD, new.public)), {"security_lead": SECURITY, "new_risk_lead": new}),
+    ):
+        decision = world.decide(world.case(world.command(arguments), RISK, **approvals))
+        assert decision is not None
+        assert decision.result.reason is CommandReason.LIMIT

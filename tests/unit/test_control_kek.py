@@ -223,11 +223,3 @@ def test_rewrap_is_read_strictly_and_shows_no_bytes() -> None:
     with pytest.raises(CommandRefusedError) as caught:
         Rewrap.from_payload(b"{}")
     assert caught.value.command_reason is CommandReason.REWRAP
-
-
-def test_version_stands_once_among_the_rewraps() -> None:
-    """Two wraps of one DEK in one command have no meaning."""
-    world = World.new()
-    twice = RotateKek(kek(2), ((world.version(1), "ab" * 32), (world.version(1), "cd" * 32)))
-    with pytest.raises(CommandRefusedError):
-        world.command(twice)

@@ -20,7 +20,10 @@ from aegis_stream.custodian import (
     custodian_key_id,
     verify_override,
 )
+from aegis_stream.encryption import create_pii_decryptor, create_pii_enricher
 from aegis_stream.errors import OverrideReason
+from aegis_stream.hybrid import HybridKEM
+from aegis_stream.pipeline import TelemetryPipeline
 from aegis_stream.wire import b64encode
 
 PROVIDER = BIP322Provider()
@@ -261,3 +264,18 @@ def test_marker_judges_by_the_keys_of_the_moment() -> None:
     assert marker(event)["override_verification"] != {"verified": True}
     keys[0] = KEYS
     assert marker(event)["override_verification"] == {"verified": True}
+
+
+def test_override_is_judged_before_encryption_and_behind_decryption() -> None:
+    """In one pipeline with the encryptor; the reader judges again what it has opened, for the mark is public."""
+    pair = HybridKEM.generate_keypair()
+    version = "dek-v1-20260301"
+    marker = OverrideMarker(lambda: KEYS, clock=lambda: AT)
+    pipeline = TelemetryPipeline().add_enricher(marker)
+    pipeline.add_enricher(create_pii_enricher(public_key=pair.public, dek_version=version))
+    published = pipeline.process({**EVENT, "signer_id": custodian_key_id(RISK.public)})
+    assert published["override_verification"] == {"verified": True}
+    assert "_encrypted" in published["risk_lead_signature"]
+    opened = create_pii_decryptor(private_key=pair.private, dek_version=version)(published)
+    assert judge(dict(opened)).verified
+    assert judge(dict(published)).reason == OverrideReason.MALFORMED
