@@ -54,4 +54,3 @@ class SecretFileSource(PydanticBaseSettingsSource):
             if value is not None:
                 found[key] = value
         return found
-

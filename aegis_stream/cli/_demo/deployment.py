@@ -59,7 +59,7 @@ class Deployment:
 
     def use_as(self, role: str) -> Settings:
         """Make this process's environment that of a role of `keys init`, and return its settings."""
-        return _settings_of(self._role(role))
+        return _settings_of(self.environment_of(role))
 
     def make_topics(self) -> None:
         """Do what `aegis topics create` does.  Raises BrokerError."""
@@ -81,8 +81,8 @@ class Deployment:
         port = free_port()
         began = time.monotonic()
         with (
-            self._child("rotator", self._role("rotator")) as rotator,
-            self._child("enricher", self._role("enricher") | {"AEGIS_WEB_PORT": str(port)}) as enricher,
+            self._child("rotator", self.environment_of("rotator")) as rotator,
+            self._child("enricher", self.environment_of("enricher") | {"AEGIS_WEB_PORT": str(port)}) as enricher,
         ):
             await self._until_ready(port, rotator, enricher)
             yield rotator, enricher, time.monotonic() - began
@@ -93,7 +93,7 @@ class Deployment:
         with suppress(Exception):
             asyncio.run(_delete(settings))
 
-    def _role(self, role: str) -> dict[str, str]:
+    def environment_of(self, role: str) -> dict[str, str]:
         """Return the environment with the variables that `keys init` wrote for a role."""
         lines = (self._folder / "keys" / f"{role}.env").read_text().splitlines()
         pairs = (line.partition("=") for line in lines)
