@@ -17,6 +17,7 @@ from aegis_stream.control.rejection import Rejection
 from aegis_stream.control.result import Outcome, Result
 from aegis_stream.control.rewrap import Rewrap
 from aegis_stream.control.topic_keys import Slot
+from aegis_stream.custodian import OverrideRequest
 from aegis_stream.errors import CommandReason, CommandRefusedError
 from aegis_stream.keyring.entries import Role
 from aegis_stream.wrapping import WRAPPED_BYTES
@@ -24,6 +25,8 @@ from tests.support.control_examples import EXAMPLES, ID, RESULTS, V1
 from tests.support.control_world import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aegis_stream.control.command import Arguments
 
 FOLDER = Path(__file__).parents[2] / "schemas"
@@ -86,6 +89,20 @@ def test_result_fits_its_schema(result: Result) -> None:
     assert not valid("result", {**shape, "extra": 1})
     other = Outcome.EXECUTED if result.outcome is not Outcome.EXECUTED else Outcome.REFUSED
     assert not valid("result", {**shape, "outcome": other.value})
+
+
+@pytest.mark.parametrize("name", ["command", "rejection", "result", "override-event"])
+def test_examples_of_a_schema_are_what_it_says_and_what_the_reader_takes(name: str) -> None:
+    """They are the first thing that somebody copies."""
+    readers: dict[str, Callable[[bytes], object]] = {
+        "command": Command.from_payload,
+        "rejection": Rejection.from_payload,
+        "result": Result.from_payload,
+        "override-event": lambda raw: OverrideRequest.from_event(json.loads(raw)),
+    }
+    for example in SCHEMAS[name]["examples"]:
+        assert valid(name, example)
+        assert readers[name](json.dumps(example).encode())
 
 
 def test_closed_lists_are_the_same_in_schema_and_code() -> None:
