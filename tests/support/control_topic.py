@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 async def make_topic(bootstrap: str, topic: str, *, partitions: int = 1, **configs: str) -> None:
-    """Create a topic."""
+    """Create a topic, and wait until the broker also tells of it: it answers before its own picture has it."""
     settings = {name.replace("_", "."): value for name, value in configs.items()}
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
         await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings)])
+        while (await admin.describe_topics([topic]))[0]["error_code"]:  # noqa: ASYNC110 - Kafka tells only when asked
+            await asyncio.sleep(0.02)
     finally:
         await admin.close()
 
