@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from aegis_stream.encryption import Opened, Unreadable
@@ -61,6 +61,7 @@ AUTHENTICATED = [
 
 
 @pytest.mark.parametrize("path", AUTHENTICATED, ids=lambda path: "/".join(map(str, path)))
+@settings(max_examples=settings.default.max_examples // 3)  # there are many members
 @given(st.data())
 def test_any_changed_character_of_an_authenticated_text_is_refused(path: tuple[Any, ...], data: st.DataObject) -> None:
     """Every member of a field, every member of `_aegis` and the event's id: none can be edited unseen."""

@@ -19,7 +19,7 @@ from tests.support.readers import Verdict, by_library, by_second
 from tests.support.second_decoder import json_text, policy, writer
 from tests.support.second_decoder.reader import RefusedError
 from tests.support.strategies import EVENTS, POLICIES, VALUES, spelled, spoil, spoil_bytes
-from tests.support.vector_keys import decryptor
+from tests.support.vector_keys import ENGINES, decryptor
 from tests.vectors.generator import material
 
 DOCUMENT = {"not-json", "too-deep", "number"}
@@ -96,7 +96,8 @@ def test_writers_agree_on_spellings_and_spoiled_bytes(
     raw = spelled(data, event, duplicates=data.draw(st.booleans())).encode()
     if data.draw(st.booleans()):
         raw = spoil_bytes(data, raw)
-    (result,) = library_writer(chosen).protect_batch([raw])
+    engine = data.draw(st.sampled_from(ENGINES))
+    (result,) = library_writer(chosen, engine).protect_batch([raw])
     accepted, refused = second_verdict(raw)
     if refused is None and not json_text.has_duplicate(raw):
         assert isinstance(result, Protected)

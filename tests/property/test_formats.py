@@ -29,6 +29,15 @@ SOURCES = st.builds(
 )
 PAIR = xwing.Pair(vectors.private(BARE), vectors.public(BARE))
 KEK_PAIR = xwing.Pair(vectors.private("kek-1"), vectors.public("kek-1"))
+WRAPPED = records.wrap(PAIR, BARE, KEK_PAIR.public, eseed=b"\7" * 64, nonce=b"\x08" * 12)
+SEALED = records.seal(
+    records.Record(b"k", b"v", [("h", b"x")]),
+    BARE,
+    records.Where("aegis.raw", 1, 2, "not-json"),
+    PAIR.public,
+    eseed=b"\5" * 64,
+    nonce=b"\6" * 12,
+)
 
 
 def near(*texts: str) -> st.SearchStrategy[str]:
@@ -156,29 +165,30 @@ def opened(sealed: bytes, source: SourceRecord, reason: WriteReason) -> OpenedRe
 def test_changed_sealed_records_are_refused(data: st.DataObject) -> None:
     """Any byte, and any of the things it is bound to."""
     source = SourceRecord("aegis.raw", 1, 2)
-    where = records.Where(*source, "not-json")
-    record = records.Record(b"k", b"v", [("h", b"x")])
-    sealed = records.seal(record, BARE, where, PAIR.public, eseed=b"\5" * 64, nonce=b"\6" * 12)
-    at = data.draw(st.integers(0, len(sealed) - 1))
-    flipped = sealed[:at] + bytes([sealed[at] ^ data.draw(st.integers(1, 255))]) + sealed[at + 1 :]
+    at = data.draw(st.integers(0, len(SEALED) - 1))
+    flipped = SEALED[:at] + bytes([SEALED[at] ^ data.draw(st.integers(1, 255))]) + SEALED[at + 1 :]
     with pytest.raises(KeyRefusedError):
         opened(flipped, source, WriteReason.NOT_JSON)
     other = data.draw(
         st.sampled_from((source._replace(topic="b"), source._replace(partition=2), source._replace(offset=0)))
     )
     with pytest.raises(KeyRefusedError):
-        opened(sealed, other, WriteReason.NOT_JSON)
+        opened(SEALED, other, WriteReason.NOT_JSON)
 
 
-@given(st.data())
-def test_wrapped_deks_cross_and_changes_are_refused(data: st.DataObject) -> None:
-    """What one wraps the other unwraps; any changed byte is refused."""
+def test_wrapped_deks_cross() -> None:
+    """What one wraps the other unwraps."""
     wrapped = wrap_dek(private_key(BARE), dek_version=BARE, kek_public_key=KEK_PAIR.public)
     assert len(wrapped) == WRAPPED_BYTES == records.WRAPPED_BYTES
     assert records.unwrap(wrapped, BARE, PAIR.public, KEK_PAIR) == PAIR.private
-    theirs = records.wrap(PAIR, BARE, KEK_PAIR.public, eseed=b"\7" * 64, nonce=b"\x08" * 12)
-    assert unwrap_dek(theirs, dek_version=BARE, dek_public_key=PAIR.public, kek=Kek()).export() == PAIR.private
-    at = data.draw(st.integers(0, len(theirs) - 1))
-    flipped = theirs[:at] + bytes([theirs[at] ^ data.draw(st.integers(1, 255))]) + theirs[at + 1 :]
+    unwrapped = unwrap_dek(WRAPPED, dek_version=BARE, dek_public_key=PAIR.public, kek=Kek())
+    assert unwrapped.export() == PAIR.private
+
+
+@given(st.data())
+def test_changed_wrapped_deks_are_refused(data: st.DataObject) -> None:
+    """Any byte, the encapsulation's included."""
+    at = data.draw(st.integers(0, len(WRAPPED) - 1))
+    flipped = WRAPPED[:at] + bytes([WRAPPED[at] ^ data.draw(st.integers(1, 255))]) + WRAPPED[at + 1 :]
     with pytest.raises(AegisError):
         unwrap_dek(flipped, dek_version=BARE, dek_public_key=PAIR.public, kek=Kek())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aegis_stream.encryption import Opened, PIIDecryptor
+from aegis_stream.encryption import Opened
 from tests.support.second_decoder import reader
 
 if TYPE_CHECKING:
     from tests.support.second_decoder.reader import Keys
+    from tests.support.vector_keys import EveryEngine
 
 
 class Verdict(NamedTuple):
@@ -20,7 +21,7 @@ class Verdict(NamedTuple):
     source: str | None = None
 
 
-def by_library(decryptor: PIIDecryptor, raw: bytes) -> Verdict:
+def by_library(decryptor: EveryEngine, raw: bytes) -> Verdict:
     """Ask the library."""
     (result,) = decryptor.open_batch([raw])
     if isinstance(result, Opened):

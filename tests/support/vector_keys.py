@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING, Any
 
-from aegis_stream.encryption import PIIDecryptor, ReadingKey
+from aegis_stream.encryption import Opened, PIIDecryptor, ReadingKey, Unreadable
+from aegis_stream.encryption.engine import find_native
 from aegis_stream.errors import ReadReason
 from aegis_stream.hybrid import HybridPrivateKey
 from aegis_stream.pii import Policy
 from tests.support import vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aegis_stream.encryption import DekSource
+
+ENGINES = ("python", "native") if find_native().module else ("python",)
 
 
 @functools.cache
@@ -49,6 +58,26 @@ class VectorKeys:
         return ReadReason(entry["reason"]) if "reason" in entry else bytes.fromhex(entry["public"])
 
 
-def decryptor(keyring: str) -> PIIDecryptor:
-    """Make a library reader over a named keyring."""
-    return PIIDecryptor(VectorKeys(keyring))
+class EveryEngine:
+    """The library's reader in each engine that is installed; they must give the same answers."""
+
+    def __init__(self, keys: DekSource) -> None:
+        """Make a reader an engine."""
+        self.readers = [PIIDecryptor(keys, engine=engine) for engine in ENGINES]
+
+    def open_batch(self, raw: Sequence[bytes]) -> list[Opened | Unreadable]:
+        """Open a batch in every engine; `repr` of an event tells 1 from 1.0 and True, and keeps the order."""
+        answers = [reader.open_batch(raw) for reader in self.readers]
+        shown = [[repr(one.event) if isinstance(one, Opened) else "" for one in answer] for answer in answers]
+        assert all(answer == answers[0] for answer in answers)
+        assert all(texts == shown[0] for texts in shown)
+        return answers[0]
+
+    def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Open one event of Python values, in the reference engine."""
+        return self.readers[0](event)
+
+
+def decryptor(keyring: str) -> EveryEngine:
+    """Make library readers over a named keyring."""
+    return EveryEngine(VectorKeys(keyring))

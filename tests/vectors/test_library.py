@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from aegis_stream.encryption import Opened, PIIDecryptor, PIIEncryptor, Protected, Rejected, Unreadable
+from aegis_stream.encryption import Opened, PIIEncryptor, Protected, Rejected, Unreadable
 from aegis_stream.errors import KeyReason, KeyRefusedError, PolicyError, ReadReason, TooLongError, WriteReason
 from aegis_stream.hybrid import HybridKEM, HybridPrivateKey, HybridPublicKey
 from aegis_stream.pii import PII_FIELDS, Classifier, Policy
@@ -17,12 +17,13 @@ from aegis_stream.wire import DekVersion, b64decode, kek_id, lp, lp32
 from aegis_stream.wrapping import unwrap_dek
 from tests.support import vectors
 from tests.support.second_decoder import xwing
-from tests.support.vector_keys import decryptor, private_key
+from tests.support.vector_keys import ENGINES, EveryEngine, decryptor, private_key
 
 BARE = "dek-v1-20260101"
 EVENTS = vectors.cases("events")
 BAD_EVENTS = vectors.cases("bad_events")
 BAD_INPUT = vectors.cases("bad_input")
+WRITERS = {engine: PIIEncryptor(public_key=vectors.public(BARE), dek_version=BARE, engine=engine) for engine in ENGINES}
 READERS = {name: decryptor(name) for name in vectors.load("keyrings")["keyrings"]}
 # The rule about rewound sources is the consumer's: no event shows it by itself.
 NOT_OF_ONE_EVENT = {ReadReason.SOURCE_REWOUND}
@@ -43,7 +44,7 @@ class Kek:
         return self._key.public
 
 
-def read(reader: PIIDecryptor, raw: bytes) -> Opened | Unreadable:
+def read(reader: EveryEngine, raw: bytes) -> Opened | Unreadable:
     """Open one event."""
     (result,) = reader.open_batch([raw])
     return result
@@ -94,12 +95,13 @@ def test_every_reason_of_a_writer_has_a_vector() -> None:
     assert reasons == set(WriteReason) - NOT_OF_THE_INPUT
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", BAD_INPUT)
-def test_bad_input_is_judged(name: str) -> None:
+def test_bad_input_is_judged(name: str, engine: str) -> None:
     """Bad input is refused for its reason; odd but good input is protected and comes back."""
     case = BAD_INPUT[name]
     raw = vectors.restore(case["raw"])
-    (result,) = PIIEncryptor(public_key=vectors.public(BARE), dek_version=BARE).protect_batch([raw])
+    (result,) = WRITERS[engine].protect_batch([raw])
     if case["outcome"] == "refused":
         assert result == Rejected(WriteReason(case["reason"]), vectors.restore(case["path"]).decode())
         return
