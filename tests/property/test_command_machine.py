@@ -276,5 +276,5 @@ class CommandMachine(RuleBasedStateMachine):
             assert bool(record.wraps) is (entry.state is not DekState.DESTROYED)
 
 
-CommandMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestCommandMachine = CommandMachine.TestCase
+TestCommandMachine.settings = settings(stateful_step_count=30)

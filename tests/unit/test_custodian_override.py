@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aegis_stream.custodian import (
@@ -219,6 +219,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*EVENT, "signer_id", "other"]), JSON))
 def test_any_event_gets_a_verdict(changes: dict[str, object]) -> None:
     """Events come from a topic that others write: a verdict, never an exception."""
