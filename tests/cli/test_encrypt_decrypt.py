@@ -160,9 +160,7 @@ def test_a_reader_that_goes_away_is_no_traceback(to_key: list[str], tmp_path: Pa
     source = tmp_path / "in.jsonl"
     source.write_bytes(EVENTS)
     command = [sys.executable, "-c", "import sys; from aegis_stream.cli import main; sys.exit(main())", *to_key]
-    with subprocess.Popen(
-        [*command, "--in", str(source)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([*command, "--in", str(source)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

@@ -14,13 +14,12 @@ import urllib.request
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING
 
-from aiokafka.admin import AIOKafkaAdminClient
-
 from aegis_stream.cli import keys, topics
 from aegis_stream.cli._demo.broker import free_port
 from aegis_stream.cli._demo.processes import Child
 from aegis_stream.client import connection_kwargs
 from aegis_stream.client.topics import TopicNames
+from aegis_stream.client.topics.remove import remove_topics
 from aegis_stream.errors import BrokerReason, BrokerUnavailableError
 from aegis_stream.settings import Settings, load_settings
 
@@ -91,7 +90,7 @@ class Deployment:
         """Take the topics away, where the broker stays; whatever fails here is left to the broker's operator."""
         settings = _settings_of(self.environment)
         with suppress(Exception):
-            asyncio.run(_delete(settings))
+            asyncio.run(remove_topics(connection_kwargs(settings), TopicNames.of(settings).by_role().values()))
 
     def environment_of(self, role: str) -> dict[str, str]:
         """Return the environment with the variables that `keys init` wrote for a role."""
@@ -117,15 +116,6 @@ class Deployment:
         raise BrokerUnavailableError(
             BrokerReason.TIMEOUT, f"the demo's enricher did not become ready: {children[-1].last_words()}"
         )
-
-
-async def _delete(settings: Settings) -> None:
-    admin = AIOKafkaAdminClient(**connection_kwargs(settings))
-    try:
-        await admin.start()
-        await admin.delete_topics(list(TopicNames.of(settings).by_role().values()))
-    finally:
-        await admin.close()
 
 
 def _settings_of(environment: Mapping[str, str]) -> Settings:

@@ -7,15 +7,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from aegis_stream.client import EventProducer, connection_kwargs, open_consumer
+from aegis_stream.client.peek import first_value
+from aegis_stream.document import parse_object
 from aegis_stream.errors import AegisError
 from aegis_stream.generator import EventKind, generate_events
 
 if TYPE_CHECKING:
     from aegis_stream.cli._demo.show import Stage
-    from aegis_stream.client import EventConsumer, RefusedRecord
+    from aegis_stream.client import EventConsumer, RefusedRecord, Written
     from aegis_stream.settings import Settings
 
 _WAIT_S = 60.0
@@ -52,17 +53,8 @@ class Story:
 
     async def _look(self) -> Event:
         """Return an override's request as it stands on the encrypted topic, after showing it beside the raw one."""
-        consumer = AIOKafkaConsumer(self._settings.topic_encrypted, **connection_kwargs(self._settings))
-        await consumer.start()
-        try:
-            await consumer.seek_to_beginning()
-            async with asyncio.timeout(_WAIT_S):
-                async for record in consumer:
-                    encrypted: Event = orjson.loads(record.value)
-                    if encrypted.get("event_type") == EventKind.OVERRIDE_REQUESTED:
-                        break
-        finally:
-            await consumer.stop()
+        connection, topic = connection_kwargs(self._settings), self._settings.topic_encrypted
+        encrypted: Event = orjson.loads(await first_value(connection, topic, fits=_is_override_request))
         self._stage.step("One of them", "what broker, backup and network see of it")
         self._stage.side_by_side(self._sent[encrypted["event_id"]], encrypted)
         return encrypted
@@ -86,26 +78,28 @@ class Story:
             "requested_by": encrypted["override_justification"],
             "override_justification": encrypted["requested_by"],
         }
-        producer = AIOKafkaProducer(**connection_kwargs(self._settings))
-        await producer.start()
-        try:
-            place = await producer.send_and_wait(self._settings.topic_encrypted, orjson.dumps(forged), partition=0)
-        finally:
-            await producer.stop()
-        await self._until_refused(reader, TopicPartition(place.topic, place.partition), place.offset)
+        topic = self._settings.topic_encrypted
+        async with EventProducer(connection=connection_kwargs(self._settings), topic=topic, validate=False) as attacker:
+            place = await attacker.send(forged, partition=0)
+        await self._until_refused(reader, place)
         (record,) = self._refused
         self._stage.step("Attack", "two encrypted values of a genuine event swapped, and the event written again")
         self._stage.detail(f"refused: {record.reason} at {record.path}; no value of it was released", "green")
 
-    async def _until_refused(self, reader: EventConsumer, place: TopicPartition, offset: int) -> None:
+    async def _until_refused(self, reader: EventConsumer, place: Written) -> None:
         """Let the reader read on until it has judged the record."""
         waiting = asyncio.ensure_future(anext(reader))
         try:
             async with asyncio.timeout(_WAIT_S):
-                while not any((one.partition, one.offset) == (place.partition, offset) for one in self._refused):
+                while not any((one.partition, one.offset) == (place.partition, place.offset) for one in self._refused):
                     if waiting.done():
                         raise AegisError("the demo's reader took a forged event: this is a defect, please report it")
                     await asyncio.sleep(0.02)
         finally:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
+
+
+def _is_override_request(value: bytes) -> bool:
+    event = parse_object(value)
+    return event is not None and event.get("event_type") == EventKind.OVERRIDE_REQUESTED
