@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aegis_stream.settings import Settings
 
 EXIT_REFUSED = 1
+EXIT_CONFIGURATION = 2
 EXIT_FENCED = 75
 """Another agent of this deployment has taken over (EX_TEMPFAIL); give it time before this one is started again."""
 
@@ -77,6 +78,8 @@ async def run_agent(settings: Settings, stop: asyncio.Event, *, accept_rollback:
             pause_s = min(2 * pause_s, LAST_PAUSE_S)
         except AegisError as error:
             _log.critical("ended", why=str(error), reason=error.reason, remedy=error.remedy)
+            if isinstance(error, ConfigurationError):
+                return EXIT_CONFIGURATION
             return EXIT_FENCED if error.reason == BrokerReason.FENCED else EXIT_REFUSED
     return EXIT_STOPPED
 
@@ -84,7 +87,7 @@ async def run_agent(settings: Settings, stop: asyncio.Event, *, accept_rollback:
 def run_rotator(settings: Settings, *, accept_rollback: int | None = None) -> int:
     """Run the agent in this process until SIGTERM or SIGINT; returns the exit code.
 
-    0 stopped as asked; 1 the topic or the configuration is not what it must be, see the last log line; 70 something
+    0 stopped as asked; 1 the topic is not what it must be, see the last log line; 2 configuration; 70 something
     unexpected; 75 another agent has taken over.  accept_rollback: the sequence at which the topic stands, where it
     stands below what this agent has published (`aegis run rotator --accept-rollback SEQUENCE`).
     """

@@ -110,7 +110,7 @@ def init(  # noqa: PLR0913 - the options of a command
         now=dt.datetime.now(dt.UTC),
     )
     _publish(settings, keys, change)
-    _tell(keys, change)
+    _tell(settings, keys, change)
 
 
 def _publish(settings: Settings, keys: KeySet, change: Change) -> None:
@@ -138,13 +138,16 @@ def _publish(settings: Settings, keys: KeySet, change: Change) -> None:
         raise
 
 
-def _tell(keys: KeySet, change: Change) -> None:
+def _tell(settings: Settings, keys: KeySet, change: Change) -> None:
     """Say what was made."""
     manifest = change.manifest
     names = f"{manifest.active.version} under {manifest.current_kek.id}"
     typer.echo(f"published manifest 1 of {manifest.deployment}: {names}")
     for path in keys.written:
         typer.echo(f"wrote {path}")
+    stale = sorted(settings.state_dir.glob(f"{manifest.deployment}.*json"))
+    if stale:
+        say_hint(f"state of an earlier deployment of this name: remove {', '.join(str(path) for path in stale)}")
     if keys.kek is None:
         say_hint(f"add the variables of the KEK's provider to {keys.folder / 'reader.env'}")
     if len(manifest.custodians) < len(Role):

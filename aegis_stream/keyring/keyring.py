@@ -197,7 +197,8 @@ class Keyring:
             _refuse(
                 ManifestReason.SEQUENCE,
                 f"manifest: sequence {manifest.sequence}, but {known.sequence} was taken before this start",
-                remedy="an old control topic, or one put back from a backup: find out which before going on",
+                remedy="an old control topic, or one put back from a backup: find out which; if it was made anew on "
+                "purpose, remove this process's state file in AEGIS_STATE_DIR",
             )
         ahead_s = (manifest.issued_at - now).total_seconds()
         if ahead_s > CLOCK_SKEW_S:
