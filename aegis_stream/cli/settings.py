@@ -9,6 +9,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from aegis_stream.cli._exit import say_hint
 from aegis_stream.settings import reference
@@ -30,12 +31,14 @@ def show(
     if json:
         typer.echo(orjson.dumps([{**variable._asdict(), "value": value} for variable, value in rows]))
     else:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("variable", "value", "default", "purpose"):
-            table.add_column(title, overflow="fold", no_wrap=title == "variable")
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("variable", no_wrap=True)
+        table.add_column("value, or default", overflow="fold", max_width=32)
+        table.add_column("purpose")
         for variable, value in rows:
-            table.add_row(variable.name, value, variable.default, variable.purpose)
-        Console(soft_wrap=False).print(table)
+            shown = Text(value, style="bold") if value else Text(variable.default, style="dim")
+            table.add_row(variable.name, shown, variable.purpose)
+        Console(highlight=False).print(table)
     for name, near in reference.unknown_variables(os.environ).items():
         say_hint(f"{name} is no setting" + (f"; {near} is" if near else ""))
 
