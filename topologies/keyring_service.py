@@ -63,8 +63,8 @@ class KeyringService(Service):
 
     @property
     def problem(self) -> AegisError | None:
-        """Why the control topic is not being read at present."""
-        return self._follower.problem
+        """Why the control topic is not being read at present, or why its last refused record was refused."""
+        return self._follower.problem or self._keyring.last_refusal
 
     @property
     def refused(self) -> Counter[ManifestReason]:

@@ -133,6 +133,7 @@ class Enricher:
             "keys": str(self._writers.state),
             "dek_version": None if writer is None else writer.dek_version,
             "manifest_sequence": None if view.manifest is None else view.manifest.sequence,
+            "problem": None if self._keys.problem is None else str(self._keys.problem),
         }
 
 

@@ -16,6 +16,7 @@ from topologies.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aegis_stream.errors import AegisError
     from aegis_stream.keyring.view import ActiveDek, View
     from aegis_stream.session_signer import SessionSigner
     from topologies.writer import BatchEncryptor
@@ -39,6 +40,11 @@ class KeySource(Protocol):
     @property
     def at_end(self) -> bool:
         """Whether the control topic was read to its end; before that, the view may be an old one."""
+        ...
+
+    @property
+    def problem(self) -> AegisError | None:
+        """What went wrong last, if anything did: the control topic cannot be read, or a record of it was refused."""
         ...
 
 
@@ -169,7 +175,11 @@ class KeyringWriters:
         if state is WriterState.READING:
             _log.info("reading the control topic")
         elif state is not WriterState.USABLE:
-            _log.error("holding: nothing is passed, nothing committed", why=state.value, remedy=_REMEDIES[state])
+            problem = self._keys.problem
+            detail = {} if problem is None else {"detail": str(problem), "hint": problem.remedy}
+            _log.error(
+                "holding: nothing is passed, nothing committed", why=state.value, remedy=_REMEDIES[state], **detail
+            )
         elif self.in_grace:
             _log.error("the manifest has expired; it is relied on until its grace is over", remedy=_NO_AGENT)
         else:

@@ -20,6 +20,7 @@ from tests.support.keyrings import Deployment, PlainKek, offer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from aiokafka import ConsumerRecord
 
@@ -48,7 +49,9 @@ class Stage:
 
     connection: Mapping[str, Any]
     name: str
+    state_dir: Path
     partitions: int = 2
+    raw_bytes: int = RAW_BYTES
     encrypted_bytes: int = 2 * RAW_BYTES + 65_536
     dead_letter_bytes: int = RAW_BYTES + 65_536
     encrypted_partitions: int | None = None
@@ -88,7 +91,7 @@ class Stage:
         """Make the topics and publish the first manifest; without `control` neither that topic nor the manifest."""
         sizes = "max.message.bytes"
         topics = [
-            NewTopic(self.raw, self.partitions, 1),
+            NewTopic(self.raw, self.partitions, 1, topic_configs={sizes: str(self.raw_bytes)}),
             NewTopic(
                 self.encrypted,
                 self.encrypted_partitions or self.partitions,
@@ -217,6 +220,7 @@ class Stage:
             "session_signing_key": SESSION_SEED,
             "pseudonym_key": PSEUDONYM_KEY,
             "web_port": "off",
+            "state_dir": self.state_dir,
         }
 
     async def _create(self, topics: Sequence[NewTopic]) -> None:

@@ -10,8 +10,9 @@ import pytest
 import structlog
 
 from aegis_stream.encryption import Protected
+from aegis_stream.errors import ManifestRefusedError
 from aegis_stream.keyring.entries import KeyState
-from tests.support.keyrings import ENRICHER, HOUR, NOW, OTHER_ENRICHER, Deployment, offer
+from tests.support.keyrings import ENRICHER, HOUR, NOW, OTHER_AGENT, OTHER_ENRICHER, Deployment, offer
 from topologies.writers import KeyringWriters, WriterState
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class Keys:
     def view(self) -> View:
         """The present state."""
         return self.keyring.view
+
+    @property
+    def problem(self) -> ManifestRefusedError | None:
+        """The last refusal."""
+        return self.keyring.last_refusal
 
     def clock(self) -> float:
         """Return POSIX seconds."""
@@ -182,6 +188,17 @@ def test_what_changes_is_said_once_and_with_the_remedy() -> None:
     (line,) = logs
     assert (line["log_level"], line["why"]) == ("error", "no-manifest")
     assert "aegis keys init" in line["remedy"]
+
+
+def test_a_refused_manifest_is_named_in_the_log() -> None:
+    """Nothing passes, and "there is no manifest" alone would send the operator the wrong way."""
+    keyring = Deployment().keyring()
+    with pytest.raises(ManifestRefusedError):
+        keyring.offer("manifest", Deployment(signer=OTHER_AGENT).first.writes[-1][1], now=NOW)
+    with structlog.testing.capture_logs() as logs:
+        writers(Keys(keyring)).current()
+    assert "not signed by an agent key" in logs[0]["detail"]
+    assert "AEGIS_AGENT_PUBLIC_KEY" in logs[0]["hint"]
 
 
 async def test_whoever_waits_is_woken_by_the_manifest() -> None:
