@@ -8,14 +8,14 @@ but the tagged fields.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from aegis_stream.encryption import Opened, Protected, create_pii_decryptor, create_pii_enricher
+from aegis_stream.encryption import Opened, PIIDecryptor, PIIEncryptor, Protected, SingleDek
+from aegis_stream.encryption.engine import Engine, find_native
 from aegis_stream.generator import generate_events
-from aegis_stream.hybrid import HybridKEM
-from benchmarks.engines import python_engine
+from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
 from benchmarks.peer import csfle_peer
 from benchmarks.rounds import paired
 
@@ -26,32 +26,55 @@ if TYPE_CHECKING:
     from benchmarks.peer import Peer
 
 DEK_VERSION = "dek-v1-20260101"
-PROTECT_AT_LEAST = 6.0
-OPEN_AT_LEAST = 4.0
 EVENTS = 100
 ROUNDS = 101
 SHORT_ROUNDS = 31
 
 
+class Ours(NamedTuple):
+    """What of ours is measured, and how many times as fast as the peer it must be."""
+
+    name: str
+    engine: Engine
+    threads: int
+    protect_at_least: float | None
+    open_at_least: float | None
+
+
+PYTHON = Ours("pure Python", Engine.PYTHON, 1, 6.0, 4.0)
+NATIVE = (
+    Ours("native, 1 thread", Engine.NATIVE, 1, 30.0, 20.0),
+    Ours("native, 2 threads", Engine.NATIVE, 2, 50.0, 35.0),
+)
+
+
 def run(*, short: bool) -> Iterator[Outcome]:
-    """Yield protect and open against the peer as it comes, and against the peer without validation."""
+    """Yield protect and open of each engine that is there against the peer as it comes.
+
+    Pure Python also against the peer without validation, which has no target.
+    """
     rounds = SHORT_ROUNDS if short else ROUNDS
-    yield from compare(csfle_peer(), events=EVENTS, rounds=rounds, targets=(PROTECT_AT_LEAST, OPEN_AT_LEAST))
-    yield from compare(csfle_peer(validate=False), events=EVENTS, rounds=rounds, targets=(None, None))
+    peer = csfle_peer()
+    for ours in (PYTHON, *(NATIVE if find_native().module else ())):
+        yield from compare(ours, peer, events=EVENTS, rounds=rounds)
+    untargeted = PYTHON._replace(protect_at_least=None, open_at_least=None)
+    yield from compare(untargeted, csfle_peer(validate=False), events=EVENTS, rounds=rounds)
 
 
-def compare(peer: Peer, *, events: int, rounds: int, targets: tuple[float | None, float | None]) -> Iterator[Outcome]:
+def compare(ours: Ours, peer: Peer, *, events: int, rounds: int) -> Iterator[Outcome]:
     """Compare protecting with the peer's serializer, and opening with its deserializer.
 
-    targets: how many times as fast each must be.  Raises RuntimeError: a side did not give the events back.
+    Raises RuntimeError: a side did not give the events back; ConfigurationError: the engine is not installed.
     """
     originals = list(generate_events(seed=12, count=events, all_fields=True))
     raw = [orjson.dumps(event) for event in originals]
     flat = [_flat(event) for event in originals]
     keys = HybridKEM.generate_keypair()
-    with python_engine():
-        encryptor = create_pii_enricher(public_key=keys.public, dek_version=DEK_VERSION)
-        decryptor = create_pii_decryptor(private_key=keys.private, dek_version=DEK_VERSION)
+    encryptor = PIIEncryptor(public_key=keys.public, dek_version=DEK_VERSION, engine=ours.engine, threads=ours.threads)
+    private = HybridPrivateKey.from_bytes(keys.private)
+    source = SingleDek(dek_version=DEK_VERSION, public_key=keys.public, decapsulate=private.decapsulate, policy=None)
+    decryptor = PIIDecryptor(source, engine=ours.engine, threads=ours.threads)
+    several = ours.threads > 1
 
     def protected() -> list[bytes]:
         return [result.value for result in encryptor.protect_batch(raw) if isinstance(result, Protected)]
@@ -59,21 +82,21 @@ def compare(peer: Peer, *, events: int, rounds: int, targets: tuple[float | None
     def serialized(inputs: list[dict[str, Any]]) -> list[bytes]:
         return [peer.serialize(event) for event in inputs]
 
-    ours, theirs = protected(), serialized([dict(event) for event in flat])
-    opened = [result.event for result in decryptor.open_batch(ours) if isinstance(result, Opened)]
+    made, theirs = protected(), serialized([dict(event) for event in flat])
+    opened = [result.event for result in decryptor.open_batch(made) if isinstance(result, Opened)]
     if opened != originals or [peer.deserialize(value) for value in theirs] != flat:
         raise RuntimeError("one of the sides does not give the events back as they were")
     if any(event["author_id"].encode() in value for event, value in zip(originals, theirs, strict=True)):
         raise RuntimeError("the peer does not encrypt")
     yield paired(
         lambda: protected, lambda: partial(serialized, [dict(event) for event in flat]), events=events, rounds=rounds
-    ).outcome("protect", f"pure Python against {peer.name}, 12 fields", at_least=targets[0])
+    ).outcome("protect", f"{ours.name} against {peer.name}, 12 fields", at_least=ours.protect_at_least, by_wall=several)
     yield paired(
-        _same(lambda: decryptor.open_batch(ours)),
+        _same(lambda: decryptor.open_batch(made)),
         _same(lambda: [peer.deserialize(value) for value in theirs]),
         events=events,
         rounds=rounds,
-    ).outcome("open", f"pure Python against {peer.name}, 12 fields", at_least=targets[1])
+    ).outcome("open", f"{ours.name} against {peer.name}, 12 fields", at_least=ours.open_at_least, by_wall=several)
 
 
 def _same(work: Callable[[], object]) -> Callable[[], Callable[[], object]]:

@@ -7,11 +7,6 @@ one engine would be read as the other's.
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NATIVE = "aegis_stream_native"
 
@@ -19,16 +14,3 @@ NATIVE = "aegis_stream_native"
 def hide_native() -> None:
     """Make this process find no native engine, for good; for worker processes, before they make anything."""
     sys.modules[NATIVE] = None  # type: ignore[assignment]  # how the import system is told that there is none
-
-
-@contextmanager
-def python_engine() -> Iterator[None]:
-    """Make encryptors and decryptors inside work in pure Python, also after the block has ended."""
-    before = sys.modules.get(NATIVE)
-    hide_native()
-    try:
-        yield
-    finally:
-        del sys.modules[NATIVE]
-        if before is not None:
-            sys.modules[NATIVE] = before

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KINDS: tuple[Kind, ...] = ("copy", "enricher", "stand-in")
 ENRICHER_AT_LEAST = 0.22
 STAND_IN_AT_LEAST = 1.0
+DISAGREE = 1.5
+"""Rounds whose ratios lie further apart than this factor were disturbed."""
 EVENTS = 60_000
 SHORT_EVENTS = 20_000
 ROUNDS = 5
@@ -59,16 +61,20 @@ async def measure(
 
 
 def share(ours: Sequence[Passage], copy: Sequence[Passage], subject: str, at_least: float, events: int) -> Outcome:
-    """Judge the median of the rounds' ratios of pace."""
+    """Judge the median of the rounds' ratios of pace; where the rounds disagree, the worst.
+
+    A round is a few seconds of three processes and a broker: on a busy machine chance makes ratios of any size.
+    """
     ratios = [plain.us_per_event / one.us_per_event for one, plain in zip(ours, copy, strict=True)]
     by_cpu = [plain.cpu_us_per_event / one.cpu_us_per_event for one, plain in zip(ours, copy, strict=True)]
     median = statistics.median(ratios)
+    disturbed = max(ratios) > DISAGREE * min(ratios)
     return Outcome(
         benchmark="enricher",
         subject=f"{subject}, against a plain aiokafka copy",
-        headline=f"{median:.2f} x",
+        headline=f"{min(ratios):.2f} to {max(ratios):.2f} x" if disturbed else f"{median:.2f} x",
         target=f"at least {at_least:g} x",
-        holds=median >= at_least,
+        holds=(min(ratios) if disturbed else median) >= at_least,
         figures={
             "ratio_median": round(median, 3),
             "ratio_min": round(min(ratios), 3),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from pathlib import Path
@@ -12,10 +11,12 @@ from typing import Any
 import orjson
 import pytest
 
+from aegis_stream.encryption.engine import NATIVE_VERSION, find_native
 from benchmarks import __main__ as command
-from benchmarks import csfle, memory
-from benchmarks.engines import NATIVE, python_engine
+from benchmarks import csfle, enricher, memory
+from benchmarks.engines import NATIVE, hide_native
 from benchmarks.outcome import Outcome, Paired, Took
+from benchmarks.passage import Passage
 from benchmarks.peer import Peer, PeerMissingError, csfle_peer
 from benchmarks.report import as_json, table
 from benchmarks.resident import MIB, resident_bytes
@@ -45,13 +46,13 @@ def test_target_is_judged_by_the_median_ratio(target: float | None, holds: bool)
     outcome = measured.outcome("protect", "against a peer", at_least=target)
     assert outcome.holds is holds
     assert outcome.headline == "3.00 x"
-    assert outcome.figures["ours_us_per_event"] == 1_000
+    assert outcome.figures["ours_cpu_us_per_event"] == 1_000
     assert outcome.figures["wall_ratio_median"] == 1.0
 
 
 def test_both_sides_are_compared_on_the_same_events() -> None:
     """The comparison runs against whatever takes an event and gives it back."""
-    outcomes = list(csfle.compare(HIDING, events=3, rounds=2, targets=(6.0, None)))
+    outcomes = list(csfle.compare(csfle.PYTHON._replace(open_at_least=None), HIDING, events=3, rounds=2))
     assert [outcome.benchmark for outcome in outcomes] == ["protect", "open"]
     assert [outcome.target for outcome in outcomes] == ["at least 6 x", ""]
 
@@ -66,7 +67,7 @@ def test_both_sides_are_compared_on_the_same_events() -> None:
 def test_peer_that_does_less_is_no_peer(peer: Peer, message: str) -> None:
     """A ratio against something that does not do the work would flatter us or them."""
     with pytest.raises(RuntimeError, match=message):
-        list(csfle.compare(peer, events=3, rounds=1, targets=(None, None)))
+        list(csfle.compare(csfle.PYTHON, peer, events=3, rounds=1))
 
 
 def test_confluent_peer_works_or_names_what_is_missing() -> None:
@@ -79,7 +80,7 @@ def test_confluent_peer_works_or_names_what_is_missing() -> None:
     if missing:
         assert "aegis-stream[bench]" in missing
     else:
-        assert len(list(csfle.compare(peer, events=2, rounds=1, targets=(None, None)))) == 2
+        assert len(list(csfle.compare(csfle.PYTHON, peer, events=2, rounds=1))) == 2
 
 
 def test_benchmark_without_its_peer_says_which_extra(
@@ -92,14 +93,28 @@ def test_benchmark_without_its_peer_says_which_extra(
 
 
 def test_figures_of_pure_python_are_of_pure_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installed native engine is taken silently: its figure once looked like a threefold gain of ours."""
-    native = ModuleType(NATIVE)
+    """An installed native engine is taken silently by `auto`: its figure would look like a threefold gain of ours."""
+    native = ModuleType(NATIVE)  # whoever asked it for anything would fail
+    monkeypatch.setattr(native, "__version__", NATIVE_VERSION, raising=False)
     monkeypatch.setitem(sys.modules, NATIVE, native)
-    with python_engine(), pytest.raises(ImportError):
-        importlib.import_module(NATIVE)
-    assert importlib.import_module(NATIVE) is native
-    outcomes = csfle.compare(HIDING, events=2, rounds=1, targets=(None, None))
+    assert find_native().module is native
+    outcomes = list(csfle.compare(csfle.PYTHON, HIDING, events=2, rounds=1))
     assert all(outcome.subject.startswith("pure Python") for outcome in outcomes)
+
+
+def test_worker_processes_find_no_native_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are given no engine, as the topologies choose it, so there must be none to choose."""
+    monkeypatch.setitem(sys.modules, NATIVE, ModuleType(NATIVE))
+    hide_native()
+    assert find_native().module is None
+
+
+@pytest.mark.parametrize(("paces", "holds"), [([(100, 25)] * 3, True), ([(100, 25), (100, 20), (100, 900)], False)])
+def test_disturbed_rounds_are_judged_by_the_worst(paces: list[tuple[int, int]], holds: bool) -> None:  # noqa: FBT001
+    """A busy machine once gave ratios from 0.17 to 0.62, and a median that passed."""
+    ours = [Passage(us_per_event=slow, cpu_us_per_event=slow, bytes_out=0) for slow, _ in paces]
+    copy = [Passage(us_per_event=quick, cpu_us_per_event=quick, bytes_out=0) for _, quick in paces]
+    assert enricher.share(ours, copy, "an enricher", 0.22, 1_000).holds is holds
 
 
 def test_memory_is_measured_after_each_count() -> None:
