@@ -15,7 +15,7 @@ help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(VENV)/.python $(VENV)/.tests ## make the virtual environment and fetch what the tests need (once)
+setup: $(VENV)/.python $(VENV)/.native $(VENV)/.tests ## make the virtual environment and fetch what the tests need (once)
 	@:
 
 # The stamps lie in the virtual environment: without it they are gone too.
@@ -25,6 +25,10 @@ $(VENV)/.python: requirements/dev.txt requirements/pip.txt pyproject.toml
 
 $(VENV)/.tests: requirements/core.txt tools/kafka/pom.xml | $(VENV)/.python
 	@tools/setup.sh tests $(VENV)
+	@touch $@
+
+$(VENV)/.native: native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs) | $(VENV)/.python
+	@tools/setup.sh native $(VENV)
 	@touch $@
 
 $(VENV)/.bench: requirements/bench.txt | $(VENV)/.python
@@ -52,7 +56,7 @@ test: setup lint ## everything that must hold, with coverage: under 10 minutes
 	@tail -n 1 .cache/tests.txt
 
 .PHONY: demo
-demo: $(VENV)/.python ## the whole flow in a few seconds, without a Kafka
+demo: $(VENV)/.python $(VENV)/.native ## the whole flow in a few seconds, without a Kafka
 	@$(BIN)/aegis demo
 
 .PHONY: kafka
@@ -77,7 +81,7 @@ fuzz: $(VENV)/.python ## the property tests with many more examples
 	@$(PYTEST) -q tests/property --hypothesis-profile=fuzz
 
 .PHONY: bench
-bench: $(VENV)/.bench $(VENV)/.tests ## measured against peers and limits, in one run
+bench: $(VENV)/.bench $(VENV)/.native $(VENV)/.tests ## measured against peers and limits, in one run
 	@$(BIN)/python -m benchmarks
 
 .PHONY: lock

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes things ready, from nothing.  usage: tools/setup.sh python VENV | tools/setup.sh tests VENV
+# Makes things ready, from nothing.  usage: tools/setup.sh python|tests|native VENV
 #   python: the virtual environment, with everything in requirements/dev.txt by hash, and the package itself
 #   tests:  what tests need besides: Kafka's jars, SoftHSM2, the wheels of the core
+#   native: the native core, where there is a Rust compiler
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache
@@ -64,9 +65,23 @@ ready_tests() {
     fi
 }
 
+# The native core: a wheel of its own, built where there is a Rust compiler; without one Python's engine does the work.
+ready_native() {
+    if ! command -v cargo >/dev/null; then
+        say "no cargo: the native core is not built, events are encrypted in Python"
+        return
+    fi
+    say "native core (a minute or two the first time)"
+    rm -rf .cache/native
+    CARGO_TARGET_DIR=.cache/native-target "$venv/bin/maturin" build --quiet --release --locked \
+        --interpreter "$venv/bin/python" -m native/Cargo.toml -o .cache/native
+    "$venv/bin/pip" install -q --no-deps --no-index --force-reinstall .cache/native/*.whl
+}
+
 venv=$2
 case $1 in
     python) ready_python ;;
     tests) ready_tests ;;
+    native) ready_native ;;
     *) say "unknown part: $1"; exit 2 ;;
 esac
