@@ -83,14 +83,17 @@ class CommittedMarks:
                 values = await self._values_before(consumer, place, offset)
             finally:
                 await consumer.stop()
+        await self._judge(marks, place.partition, values)
+
+    async def _judge(self, marks: SourceMarks, partition: int, values: list[bytes]) -> None:
         for result in await asyncio.to_thread(self._open_batch, values):
             if not isinstance(result, Opened):
                 continue
             try:
-                marks.judge(place.partition, result.source)
+                marks.judge(partition, result.source)
             except EventUnreadableError:  # a topic made anew, accepted then: the mark begins again here
-                marks.accept_rewind(place.partition)
-                marks.judge(place.partition, result.source)
+                marks.accept_rewind(partition)
+                marks.judge(partition, result.source)
 
     async def _values_before(self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> list[bytes]:
         consumer.assign([place])

@@ -7,8 +7,6 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import SecretBytes, SecretStr
-
 from aegis_stream.settings.model import Settings
 from aegis_stream.settings.source import extra, variable_name
 
@@ -105,13 +103,3 @@ def _choices(annotation: object) -> tuple[str, ...]:
     if typing.get_origin(annotation) is types.UnionType:
         return tuple(choice for part in typing.get_args(annotation) for choice in _choices(part))
     return ()
-
-
-def shown_value(settings: Settings, field_name: str) -> str:
-    """Return a setting as text for a person: secrets and keys only as being set."""
-    value = getattr(settings, field_name)
-    if value is None or value in ("", ()):
-        return ""
-    if isinstance(value, SecretBytes | SecretStr | bytes | tuple):
-        return "(set)"
-    return ("1" if value else "0") if isinstance(value, bool) else str(value)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import orjson
@@ -57,6 +59,17 @@ def test_files_work_like_pipes(aegis: CommandLine, to_key: list[str], with_key: 
     assert target.read_bytes() == EVENTS
     assert sorted(tmp_path.iterdir()) == sorted([source, middle, target])
     assert target.stat().st_mode & 0o777 == 0o600  # it holds personal data
+
+
+def test_a_device_is_written_to_and_not_replaced(aegis: CommandLine, to_key: list[str], tmp_path: Path) -> None:
+    """A named pipe or /dev/null is no file that could be renamed."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(pipe.read_bytes)
+        assert aegis(*to_key, "--out", pipe, stdin=EVENTS).code == 0
+        assert reading.result(30).count(b"\n") == 1_200
+    assert pipe.is_fifo()
 
 
 def test_a_refused_line_is_named_and_ends_the_command(aegis: CommandLine, to_key: list[str], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aegis_stream.errors import AegisError, ConfigurationError, KeyReason, KeyRefusedError
-from aegis_stream.secret_files import check_secret_file, read_secret_file, write_secret_file
+from aegis_stream.secret_files import check_secret_file, read_public_file, read_secret_file, write_secret_file
 from aegis_stream.settings import Settings, load_settings, reference
 
 ROOT = Path(__file__).parents[2]
@@ -242,6 +242,39 @@ def test_a_file_that_is_no_secret_is_refused(tmp_path: Path, kind: str) -> None:
 
     assert "AEGIS_X_FILE" in str(caught.value)
     assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("kind", ["missing", "large", "binary"])
+def test_a_public_file_that_is_no_text_is_refused(tmp_path: Path, kind: str) -> None:
+    """A wrong path in a command is the commonest mistake there is."""
+    path = tmp_path / "f"
+    if kind != "missing":
+        path.write_bytes({"large": b"A" * 70_000, "binary": b"canary\xff"}[kind])
+    with pytest.raises(ConfigurationError) as caught:
+        read_public_file(path, name="--policy")
+
+    assert str(caught.value).startswith("--policy: the file ")
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_tls_key_is_checked_like_a_secret(tmp_path: Path) -> None:
+    """The TLS library reads it by itself and would not mind."""
+    with pytest.raises(KeyRefusedError):
+        check_secret_file(secret_file(tmp_path, "x", mode=0o644), name="X")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        check_secret_file(tmp_path / "missing", name="X")
+    with pytest.raises(ConfigurationError, match="no regular file"):
+        check_secret_file(Path("/dev/null"), name="X")
+
+
+def test_keys_may_be_given_as_bytes() -> None:
+    """Tests and applications hold keys as bytes; the length is checked all the same."""
+    settings = load_settings(pseudonym_key=bytes(32), agent_public_keys=[b"\x01" * 1344])
+    assert settings.agent_public_keys == (b"\x01" * 1344,)
+    assert load_settings(agent_public_keys=b"\x01" * 1344).agent_public_keys == settings.agent_public_keys
+    for wrong in ({"pseudonym_key": bytes(31)}, {"pseudonym_key": 5}, {"agent_public_keys": [b"\x01"]}):
+        with pytest.raises(ConfigurationError, match="is not canonical base64"):
+            load_settings(**wrong)
 
 
 def test_a_written_secret_is_private_and_never_overwritten(tmp_path: Path) -> None:
