@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from aegis_stream.kek.choice import needed
+from aegis_stream.kek.choice import configured, needed
 from aegis_stream.kek.variables import MASTER_KEK_PUBLIC
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ def kept(variables: Variables) -> HeldKEK | None:
         return None
     with _LOCK:
         candidates = [(suffix, provider) for (prefix, suffix), provider in _KEPT.items() if prefix == variables.prefix]
+    chosen = configured(variables)[:1]  # what is set decides: a cleared key must not stand before another provider
     for suffix, provider in candidates:
         if (
-            variables.missing(needed(provider.name)) == (variables.name(suffix),)
+            chosen in {(), (provider.name,)}
+            and variables.missing(needed(provider.name)) == (variables.name(suffix),)
             and variables.key_bytes(MASTER_KEK_PUBLIC).reveal() == provider.get_public_key()
         ):
             return provider

@@ -253,6 +253,31 @@ def test_wrong_pin_does_not_ride_on_anothers_login(
     assert key.unwrap(wrapped).reveal() == kek_pair.private
 
 
+def test_token_that_other_code_has_logged_in_is_used(token: HsmToken, kek_pair: HybridKeypair) -> None:
+    """PKCS#11 knows one login a process; a host application may have made it."""
+    library = library_of(token)
+    library.recover(library.generation)
+    with library.use():
+        elsewhere = pkcs11.find_token(library.vendor, token.label).open(user_pin=token.pin)
+    with wrapping_key(token) as key:
+        key.make()
+        assert key.unwrap(key.wrap(Secret(kek_pair.private))).reveal() == kek_pair.private
+    library.recover(library.generation)
+    del elsewhere
+
+
+def test_device_in_trouble_is_told_from_a_damaged_blob(
+    key: HsmWrappingKey, kek_pair: HybridKeypair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the self-test fails too, waiting may help, and the blob is not blamed."""
+    monkeypatch.setattr(hsm_key, "_DELAYS_S", (0.01,))
+    monkeypatch.setattr(pkcs11, "works", lambda _: False)
+    wrapped = key.wrap(Secret(kek_pair.private))
+    with pytest.raises(KEKUnavailableError) as caught:
+        key.unwrap(wrapped[:-1] + bytes([wrapped[-1] ^ 1]))
+    assert caught.value.reason == KEKReason.UNAVAILABLE
+
+
 def test_two_keys_share_one_token(key: HsmWrappingKey, token: HsmToken, kek_pair: HybridKeypair) -> None:
     """During a rotation both wrapping keys are in one token; closing one must not log the other out."""
     wrapped = key.wrap(Secret(kek_pair.private))

@@ -195,3 +195,16 @@ def test_cleared_provider_is_not_given_out_for_another_key(
     with pytest.raises(KEKError) as caught:
         get_kek_provider()
     assert caught.value.reason == KEKReason.INCOMPLETE
+
+
+def test_cleared_provider_does_not_stand_before_another(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where KMS is configured meanwhile for the same key, KMS is meant."""
+    monkeypatch.setenv("AEGIS_KEK_CLEAR_ENVIRONMENT", "1")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    get_kek_provider()
+    monkeypatch.setenv("AEGIS_KMS_KEY_ID", "alias/x")
+    with pytest.raises(KEKError, match="AEGIS_KMS_WRAPPED_PRIVATE_KEY"):
+        get_kek_provider()

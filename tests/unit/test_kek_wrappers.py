@@ -26,9 +26,11 @@ from aegis_stream.kek import (
     RetryingKEK,
     check_kek,
     wait_for_kek,
+    wait_for_keks,
 )
 from aegis_stream.kek.single_flight import SingleFlight
 from aegis_stream.kek.wrapper import KEKWrapper
+from aegis_stream.wire import b64encode
 from tests.support.leaks import told_by, traces_of
 
 if TYPE_CHECKING:
@@ -231,6 +233,26 @@ async def test_waiting_checks_what_it_loaded(kek_pair: HybridKeypair) -> None:
     with pytest.raises(KEKError) as caught:
         await wait_for_kek(lambda: Wrong(InMemoryKEKProvider(keypair=kek_pair, environ={})))
     assert caught.value.reason == KEKReason.MISMATCH
+
+
+async def test_reader_holds_both_keks_of_a_rotation_under_audit(
+    kek_pair: HybridKeypair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the old one wrapped stays readable, and every use of either is on record."""
+    other = HybridKEM.generate_keypair()
+    for prefix, pair in (("AEGIS_", kek_pair), ("AEGIS_NEXT_", other)):
+        monkeypatch.setenv(f"{prefix}MASTER_KEK_PRIVATE", b64encode(pair.private))
+        monkeypatch.setenv(f"{prefix}MASTER_KEK_PUBLIC", b64encode(pair.public))
+    keks = await wait_for_keks()
+    assert [kek.get_public_key() for kek in keks] == [kek_pair.public, other.public]
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="aegis_stream.audit"):
+        for kek in keks:
+            check_kek(kek)
+    assert [orjson.loads(line)["kek_id"] for line in caplog.messages] == [kek.kek_id for kek in keks]
+    monkeypatch.delenv("AEGIS_NEXT_MASTER_KEK_PRIVATE")
+    with pytest.raises(KEKError, match="AEGIS_NEXT_MASTER_KEK_PUBLIC"):
+        await wait_for_keks()
 
 
 def test_flights_of_other_keys_do_not_wait() -> None:
