@@ -42,6 +42,7 @@ async def _active_encryptor(settings: Settings) -> PIIEncryptor:
         dek_version=active.version.text,
         policy=active.policy,
         signer=None if key is None else SessionSigner.from_seed(key.get_secret_value()),
+        engine=settings.engine,
     )
 
 

@@ -32,7 +32,7 @@ async def open_decryptor(
     held = await wait_for_keks() if keks is None else keks
     async with control_follower(settings, purpose="reader") as follower:
         await follower.wait_ready(settings.control_wait_s)
-        yield PIIDecryptor(ReaderKeys(follower.keyring, held)), follower.refresh
+        yield PIIDecryptor(ReaderKeys(follower.keyring, held), engine=settings.engine), follower.refresh
 
 
 @asynccontextmanager
