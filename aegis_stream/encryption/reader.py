@@ -149,7 +149,7 @@ class PIIDecryptor:
         key, classifier, id_is_public = known
         # 4. The shape of each field, and 5. mixtures.
         del event["_aegis"]
-        targets, too_deep, big_float = classifier.survey(event, MAX_DEPTH)
+        targets, too_deep, big_float, _ = classifier.survey(event, MAX_DEPTH)
         if too_deep:
             raise _Refusal(ReadReason.TOO_DEEP)
         if big_float and out_of_range(raw):

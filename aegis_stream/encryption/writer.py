@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from aegis_stream.document import any_big, container_fault, fault_of, has_duplicates, out_of_range, parse_object
+from aegis_stream.document import (
+    any_big,
+    container_fault,
+    count_members,
+    fault_of,
+    has_duplicates,
+    out_of_range,
+    parse_object,
+)
 from aegis_stream.encryption.binding import FIELD, SET, binding_of
 from aegis_stream.encryption.engine import Engine, native_module
 from aegis_stream.encryption.native_writer import NativeWriter
@@ -169,16 +177,17 @@ class PIIEncryptor:
         event = parse_object(raw)
         if event is None:
             return Rejected(WriteReason(fault_of(raw, MAX_DEPTH)))
-        targets, too_deep, big_float = self.classifier.survey(event, MAX_DEPTH)
+        targets, too_deep, big_float, members = self.classifier.survey(event, MAX_DEPTH)
         floats: list[float] = []
         others = [target for target in targets if type(target[2]) is not str]
         for _, _, value, place in others:
             too_deep = container_fault(value, MAX_DEPTH - len(place.kinds), floats) or too_deep
+            members += 0 if too_deep else count_members(value)
         if too_deep:
             return Rejected(WriteReason.TOO_DEEP)
         if (big_float or any_big(floats)) and out_of_range(raw):
             return Rejected(WriteReason.NUMBER)
-        if has_duplicates(raw, event):
+        if has_duplicates(raw, members):
             return Rejected(WriteReason.DUPLICATE)
         if "_aegis" in event:
             return Rejected(WriteReason.HAS_AEGIS, "/_aegis")

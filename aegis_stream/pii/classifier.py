@@ -35,12 +35,13 @@ class Survey(NamedTuple):
 
     too_deep: a container stands below the deepest level allowed; the rest was not looked at.
     big_float: a float of magnitude 2^63 or more stands somewhere: the raw text may hold an integer out of range.
-    Neither is judged inside the targets' values.
+    members: of all objects.  None of the three looks inside the targets' values.
     """
 
     targets: list[Target]
     too_deep: bool
     big_float: bool
+    members: int
 
 
 class _Node:
@@ -61,11 +62,15 @@ class _TooDeepError(Exception):
 class _Walk:
     """The state of one walk through an event."""
 
-    __slots__ = ("floats", "found")
+    __slots__ = ("floats", "found", "members")
 
     def __init__(self) -> None:
         self.found: list[Target] = []
         self.floats: list[float] = []
+        self.members = 0
+
+    def survey(self, *, too_deep: bool) -> Survey:
+        return Survey(self.found, too_deep, not too_deep and any_big(self.floats), self.members)
 
 
 def escape(name: str) -> str:
@@ -177,8 +182,9 @@ class Classifier:
                 elif type(member) is dict or type(member) is list:
                     self._inside(walk, event, name, self._name(name)[2], "m", max_depth - 1)
         except _TooDeepError:
-            return Survey(found, too_deep=True, big_float=False)
-        return Survey(found, too_deep=False, big_float=any_big(floats))
+            return walk.survey(too_deep=True)
+        walk.members += len(event)
+        return walk.survey(too_deep=False)
 
     def _inside(  # noqa: C901, PLR0913, PLR0917 - the hot path: no object or call more than needed
         self,
@@ -203,6 +209,7 @@ class Classifier:
                 elif type(element) is dict or type(element) is list:
                     self._inside(walk, value, index, f"{path}/{index}", kinds + "i", left - 1)
             return
+        walk.members += len(value)
         for name, member in value.items():
             label, excluded, step = self._name(name)
             if label is not None and not excluded:
@@ -218,8 +225,8 @@ class Classifier:
         try:
             self._guided(walk, event, "", "", max_depth - 1, [self._root])
         except _TooDeepError:
-            return Survey(walk.found, too_deep=True, big_float=False)
-        return Survey(walk.found, too_deep=False, big_float=any_big(walk.floats))
+            return walk.survey(too_deep=True)
+        return walk.survey(too_deep=False)
 
     def _guided(  # noqa: PLR0913, PLR0917 - as _inside
         self, walk: _Walk, value: Container, path: str, kinds: str, left: int, nodes: list[_Node]
@@ -227,6 +234,7 @@ class Classifier:
         """Look through a container of an event that has pointers to follow."""
         is_object = type(value) is dict
         inner = kinds + ("m" if is_object else "i")
+        walk.members += len(value) if is_object else 0
         for key, member in value.items() if is_object else enumerate(value):  # type: ignore[union-attr]  # is_object
             known = self._name(str(key)) if is_object else (None, False, f"/{key}")
             after = _advance(nodes, str(key))
