@@ -126,7 +126,7 @@ class HsmLibrary:
         The token is logged in once for the whole process; whoever comes later must bring the same PIN.
         """
         state = pkcs11.state_of(token)
-        digest = hashlib.blake2b(pin.reveal().encode(), key=_DIGEST_KEY).digest()
+        digest = hashlib.blake2b(pin.reveal().encode(errors="surrogateescape"), key=_DIGEST_KEY).digest()
         with self._login_lock:
             login = self._logins.get(state.serial)
             if login is not None:

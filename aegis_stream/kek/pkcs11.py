@@ -111,6 +111,8 @@ def login(token: Any, pin: Secret[str]) -> Any | Failure:  # noqa: ANN401 - as a
         return token.open(user_pin=pin.reveal())
     except UserAlreadyLoggedIn:  # by other code of this process; its sessions are ours as well
         return token.open()
+    except UnicodeEncodeError:  # no PIN has bytes outside UTF-8, and the error would quote it
+        return hsm_errors.PIN_WRONG
     except PKCS11Error as error:
         return explain(error)
 

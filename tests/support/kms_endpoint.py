@@ -55,11 +55,15 @@ _BODIES = {
 
 
 class KmsEndpoint:
-    """The server and its keys; `faults` is consumed from the front, one a request, then `fault` holds for all."""
+    """The server and its keys.
+
+    `faults` is consumed from the front, one a request, then `fault` holds for all; `body`, where set, is every answer.
+    """
 
     def __init__(self) -> None:
         """Listen on a free port of 127.0.0.1 once entered."""
         self.fault: Fault | None = None
+        self.body: bytes | None = None
         self.faults: list[Fault | None] = []
         self.requests: list[str] = []
         self.slow_s = 8.0
@@ -151,7 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
         action = self.headers["X-Amz-Target"].rpartition(".")[2]
         self.kms.requests.append(action)
         fault = self.kms.faults.pop(0) if self.kms.faults else self.kms.fault
-        if fault is Fault.RESET:
+        if self.kms.body is not None:
+            self._send(200, self.kms.body)
+        elif fault is Fault.RESET:
             self._reset()
         elif fault in _BODIES:
             self._send(200, _BODIES[fault])
