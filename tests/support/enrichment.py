@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 
 from aegis_stream.encryption import Opened, PIIDecryptor
 from aegis_stream.keyring.reader_keys import ReaderKeys
@@ -153,6 +158,19 @@ class Stage:
                     found += records
         return sorted(found, key=lambda record: (record.partition, record.offset))
 
+    async def read_all(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
+        """Return every record that a topic holds now."""
+        async with AIOKafkaConsumer(**self.connection) as consumer:
+            places = [TopicPartition(topic, number) for number in range(self._count(topic))]
+            consumer.assign(places)
+            await consumer.seek_to_beginning()
+            ends = await consumer.end_offsets(places)
+            found: list[ConsumerRecord[bytes, bytes]] = []
+            while [place for place, end in ends.items() if await consumer.position(place) < end]:
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += records
+        return found
+
     def _count(self, topic: str) -> int:
         if topic == self.control:
             return 1
@@ -164,6 +182,8 @@ class Stage:
         await admin.start()
         try:
             offsets = await admin.list_consumer_group_offsets(self.group)
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
+            return {}  # the broker has only just started
         finally:
             await admin.close()
         return {place.partition: meta.offset for place, meta in offsets.items() if meta.offset >= 0}
