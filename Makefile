@@ -74,7 +74,7 @@ chaos-short: setup ## the same, shortened
 .PHONY: kryoptic
 kryoptic: setup ## a second PKCS#11 token (needs cargo), and the HSM tests on both
 	@tools/kryoptic.sh $(BIN)/python
-	@$(PYTEST) -q tests/integration/test_hsm.py
+	@$(PYTEST) -q tests/integration/test_hsm*.py
 
 .PHONY: fuzz
 fuzz: $(VENV)/.python ## the property tests with many more examples

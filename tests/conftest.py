@@ -11,12 +11,14 @@ import pytest
 
 from tests.support.custody_fixtures import (  # noqa: F401 - fixtures
     aws,
+    hsm_token,
     kek_pair,
     kms_endpoint,
     kryoptic,
     moto_endpoint,
     moto_kms,
     softhsm,
+    wrapping,
 )
 from tools.kafka import KafkaServer, RestartableBroker, own_kafka, resolve_kafka
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aegis_stream.hybrid import HybridKEM, HybridKeypair
+from tests.support.hsm_tokens import wrapping_key
 from tests.support.kms_endpoint import KmsEndpoint
-from tests.support.kryoptic import Kryoptic
+from tests.support.kryoptic import BUILT, Kryoptic
 from tests.support.moto_kms import CREDENTIALS, MotoKms
 from tests.support.softhsm import SoftHsm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from aegis_stream.kek.hsm_key import HsmWrappingKey
+    from tests.support.softhsm import HsmToken
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +41,21 @@ def kryoptic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kryoptic]:
     """Yield kryoptic, where it was built; tests ask BUILT first."""
     yield Kryoptic(tmp_path_factory.mktemp("kryoptic"))
     del os.environ["KRYOPTIC_CONF"]
+
+
+@pytest.fixture(params=["softhsm", *(["kryoptic"] if BUILT else [])])
+def hsm_token(request: pytest.FixtureRequest) -> HsmToken:
+    """Return a fresh token, of each library that is there: SoftHSM2 always, kryoptic after `make kryoptic`."""
+    made: HsmToken = request.getfixturevalue(request.param).token(f"token {next(_numbers)}")
+    return made
+
+
+@pytest.fixture
+def wrapping(hsm_token: HsmToken) -> Iterator[HsmWrappingKey]:
+    """Yield a wrapping key that was made in the token."""
+    with wrapping_key(hsm_token) as made:
+        made.make()
+        yield made
 
 
 @pytest.fixture(scope="session")
