@@ -17,7 +17,7 @@ from benchmarks.stand_in import CopyingEncryptor
 from benchmarks.topics import Job
 from topologies.protect_events import run_enricher
 from topologies.worker import use_fast_loop
-from topologies.writers import python_encryptor
+from topologies.writers import library_encryptor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,9 @@ def main(arguments: Sequence[str]) -> int:
         topic_dead_letter=job.dead_letter,
         compression=job.compression,
     )
-    return run_enricher(settings, make_encryptor=CopyingEncryptor if kind == "stand-in" else python_encryptor)
+    return run_enricher(
+        settings, make_encryptor=CopyingEncryptor if kind == "stand-in" else library_encryptor("python")
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from mode import Service
 
 from aegis_stream.client.connection import connection_kwargs
 from topologies.list_channel import ListChannel
+from topologies.logs import SERVICE_LOG
 from topologies.transport import AegisTransport
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class GroupGate(Service):
     A worker that cannot encrypt must not take partitions away from one that can.
     """
 
+    logger = SERVICE_LOG
+
     def __init__(self, may_join: Callable[[], Awaitable[None]], **kwargs: Any) -> None:  # noqa: ANN401 - mode's own
         """`may_join` returns once it may."""
         super().__init__(**kwargs)
@@ -70,6 +73,8 @@ class AegisBoot(BootStrategy):
 
 class AegisApp(faust.App):
     """A Faust application with our transport, which drains its pipeline before it gives up a partition."""
+
+    logger = SERVICE_LOG
 
     BootStrategy = AegisBoot
     Settings = AegisConf

@@ -13,12 +13,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
 from aiokafka import OffsetAndMetadata
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from topologies.death import die
+from topologies.logs import SERVICE_LOG
 from topologies.record_list import RecordList
 
 if TYPE_CHECKING:
@@ -26,12 +28,16 @@ if TYPE_CHECKING:
 
     from mode import ServiceT
 
+_log = structlog.get_logger(__name__)
+
 FETCH_WAIT_S = 1.0
 """How long one look for records lasts; the group's own timers need one from time to time."""
 
 
 class BulkConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka's consumer lives; its loop is not the application's."""
+
+    logger = SERVICE_LOG
 
     consumer: BulkConsumer
 
@@ -124,6 +130,8 @@ class BulkConsumerThread(driver.AIOKafkaConsumerThread):
 class BulkConsumer(driver.Consumer):
     """The application's side: takes lists from the thread and gives them to `deliver`, in order."""
 
+    logger = SERVICE_LOG
+
     deliver: asyncio.Queue[RecordList]
     """Where lists go; bounded, so that a slow agent slows the fetching down."""
 
@@ -139,6 +147,7 @@ class BulkConsumer(driver.Consumer):
         """Set all positions to the committed offsets; a new generation of lists begins here."""
         await super().perform_seek()
         self.generation += 1
+        _log.info("partitions assigned", partitions=sorted(place.partition for place in self.assignment()))
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
         """Commit `offsets`; see BulkConsumerThread.commit_offsets."""

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from mode import Service
 
-from aegis_stream.client.connection import connection_kwargs
-from aegis_stream.client.follow import ControlFollower
-from aegis_stream.keyring.keyring import Keyring
-from aegis_stream.keyring.state_file import StateFile
+from aegis_stream.client.control import control_follower
+from topologies.logs import SERVICE_LOG
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -22,26 +20,16 @@ if TYPE_CHECKING:
 class KeyringService(Service):
     """Keeps a keyring up to date, and goes on trying while the control topic is away."""
 
+    logger = SERVICE_LOG
+
     def __init__(self, settings: Settings, **kwargs: Any) -> None:  # noqa: ANN401 - mode's own
         """Connect nothing yet.
 
         Raises ConfigurationError (no agent key, a damaged state file), KeyRefusedError.
         """
         super().__init__(**kwargs)
-        state_file = StateFile(settings.state_dir / f"{settings.deployment}.json", deployment=settings.deployment)
-        self._keyring = Keyring(
-            deployment=settings.deployment,
-            agent_keys=settings.agent_public_keys,
-            grace_s=0 if settings.strict else settings.manifest_grace_s,
-            known=state_file.load().published,
-        )
-        self._follower = ControlFollower(
-            self._keyring,
-            connection=connection_kwargs(settings),
-            topic=settings.topic_control,
-            patient=True,
-            state_file=state_file,
-        )
+        self._follower = control_follower(settings, purpose="enricher", writes=True, patient=True)
+        self._keyring = self._follower.keyring
 
     async def on_start(self) -> None:
         """Begin to follow."""

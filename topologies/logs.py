@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,20 @@ from aiokafka.errors import CorruptRecordException, KafkaError
 from aegis_stream.errors import AegisError
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, Collection, MutableMapping
 
     from structlog.typing import Processor
 
     from aegis_stream.settings import Settings
 
-_QUIET = ("aiokafka", "faust", "mode", "asyncio", "aiohttp", "kafka", "concurrent")
-"""Libraries that write records or keys into their debug lines: never below INFO."""
+_LIBRARIES = ("aiokafka", "faust", "mode", "asyncio", "aiohttp", "kafka", "concurrent")
+"""Their INFO is shown where ours asks for DEBUG, and their DEBUG never: it holds records and keys."""
+
+SERVICE_LOG = logging.getLogger("mode.aegis")
+"""Where Faust writes of the starts and stops of our services; left alone it would write under our modules' names."""
+
+REPEAT_AFTER_S = 10.0
+"""While a broker is away its clients say so many times a second; one line of a kind in so long is enough."""
 
 _SHOWABLE = (AegisError, KafkaError, OSError)
 """Errors whose text speaks of brokers, files and settings, never of events."""
@@ -50,6 +57,7 @@ def configure_logging(settings: Settings) -> None:
     if settings.log_format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Repeats(_LIBRARIES))
     handler.addFilter(_without_foreign_texts)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -60,9 +68,31 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(level, logging.INFO))
+    theirs = max(logging.INFO if level <= logging.DEBUG else logging.WARNING, level)
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(theirs)
     logging.captureWarnings(capture=True)
+
+
+class Repeats(logging.Filter):
+    """Lets one line of a kind (its place in the code) through in REPEAT_AFTER_S, of the given libraries."""
+
+    def __init__(self, libraries: Collection[str], *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`libraries`: the first parts of the names of their loggers."""
+        super().__init__()
+        self._libraries = frozenset(libraries)
+        self._clock = clock
+        self._shown: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to show a line."""
+        if record.name.partition(".")[0] not in self._libraries:
+            return True
+        kind, now = (record.pathname, record.lineno), self._clock()
+        if now - self._shown.get(kind, -REPEAT_AFTER_S) < REPEAT_AFTER_S:
+            return False
+        self._shown[kind] = now
+        return True
 
 
 def places_only(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

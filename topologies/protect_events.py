@@ -23,7 +23,7 @@ from topologies.pages import Condition, add_pages
 from topologies.pipeline import Pipeline
 from topologies.side_doors import SideDoors
 from topologies.worker import run_worker, use_fast_loop
-from topologies.writers import KeyringWriters, WriterState, python_encryptor
+from topologies.writers import KeyringWriters, WriterState, library_encryptor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
@@ -52,13 +52,14 @@ class Enricher:
         keys: KeySource,
         limits: SizeLimits,
         services: Iterable[ServiceT] = (),
-        make_encryptor: EncryptorFactory = python_encryptor,
+        make_encryptor: EncryptorFactory | None = None,
         on_unexpected: Callable[[str, BaseException], NoReturn] = die,
     ) -> None:
         """Put it together; nothing is started.
 
         keys: what is known about keys.  limits: of the topics that are written.  services: what keeps `keys` up to
-        date.  make_encryptor: the seam behind which benchmarks put a stand-in; no setting reaches it.
+        date.  make_encryptor: the library's own by default; the seam behind which benchmarks put a stand-in, and which
+        no setting reaches.
         Raises ConfigurationError, KeyRefusedError.
         """
         seed = settings.session_signing_key
@@ -69,7 +70,7 @@ class Enricher:
             keys,
             signer=None if seed is None else SessionSigner.from_seed(seed.get_secret_value()),
             max_output_bytes=limits.encrypted - BATCH_HEAD_BYTES - RECORD_HEAD_BYTES,
-            make_encryptor=make_encryptor,
+            make_encryptor=make_encryptor or library_encryptor(settings.engine),
         )
         self.app = AegisApp(
             settings.application_id,
@@ -138,7 +139,7 @@ class Enricher:
 
 
 def build_enricher(
-    settings: Settings, *, limits: SizeLimits, make_encryptor: EncryptorFactory = python_encryptor
+    settings: Settings, *, limits: SizeLimits, make_encryptor: EncryptorFactory | None = None
 ) -> Enricher:
     """Return an enricher that follows the control topic of `settings`.
 
@@ -148,7 +149,7 @@ def build_enricher(
     return Enricher(settings, keys=keys, limits=limits, services=[keys], make_encryptor=make_encryptor)
 
 
-def run_enricher(settings: Settings, *, make_encryptor: EncryptorFactory = python_encryptor) -> int:
+def run_enricher(settings: Settings, *, make_encryptor: EncryptorFactory | None = None) -> int:
     """Run an enricher in this process until SIGTERM or SIGINT; returns the exit code.
 
     make_encryptor: see Enricher.

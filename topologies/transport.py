@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from faust.transport.drivers import aiokafka as driver
 
 from topologies.bulk_consumer import BulkConsumer
+from topologies.logs import SERVICE_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,8 @@ class IdempotentProducer(driver.Producer):
     The readers' rule, to drop what is not above the highest source offset seen, loses events without this: a plain
     producer may write record 26 although the broker refused record 25, and the repeat of 25 then looks old.
     """
+
+    logger = SERVICE_LOG
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {**super()._settings_extra(), "acks": "all", "enable_idempotence": True}

@@ -10,6 +10,7 @@ import faust
 import structlog
 
 from topologies.death import EXIT_DIED
+from topologies.logs import SERVICE_LOG
 
 if TYPE_CHECKING:
     from topologies.app import AegisApp
@@ -21,6 +22,8 @@ _log = structlog.get_logger(__name__)
 
 class AegisWorker(faust.Worker):
     """Faust's worker without its say on logs, standard output and the working directory."""
+
+    logger = SERVICE_LOG
 
     def _setproctitle(self, info: str, *, ident: str = "aegis") -> None:
         """Leave the process title alone."""

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from aegis_stream.encryption import create_pii_enricher
+from aegis_stream.encryption import PIIEncryptor
+from aegis_stream.encryption.engine import native_module
 from aegis_stream.keyring.entries import KeyState
 from topologies.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aegis_stream.encryption.engine import Engine
     from aegis_stream.errors import AegisError
     from aegis_stream.keyring.view import ActiveDek, View
     from aegis_stream.session_signer import SessionSigner
@@ -70,15 +72,24 @@ _REMEDIES = {
 }
 
 
-def python_encryptor(active: ActiveDek, signer: SessionSigner | None, max_output_bytes: int) -> BatchEncryptor:
-    """Return the library's own encryptor for an active DEK."""
-    return create_pii_enricher(
-        public_key=active.public_key.raw,
-        dek_version=active.version.text,
-        policy=active.policy,
-        signer=signer,
-        max_output_bytes=max_output_bytes,
-    )
+def library_encryptor(engine: Engine | str) -> EncryptorFactory:
+    """Return what makes the library's own encryptors; `engine` is AEGIS_ENGINE's.
+
+    Raises ConfigurationError: the native engine was demanded and cannot be had.
+    """
+    native_module(engine)
+
+    def make(active: ActiveDek, signer: SessionSigner | None, max_output_bytes: int) -> BatchEncryptor:
+        return PIIEncryptor(
+            public_key=active.public_key.raw,
+            dek_version=active.version.text,
+            policy=active.policy,
+            signer=signer,
+            max_output_bytes=max_output_bytes,
+            engine=engine,
+        )
+
+    return make
 
 
 class KeyringWriters:
@@ -94,7 +105,7 @@ class KeyringWriters:
         *,
         signer: SessionSigner | None,
         max_output_bytes: int,
-        make_encryptor: EncryptorFactory = python_encryptor,
+        make_encryptor: EncryptorFactory,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Follow `keys`; `now` gives POSIX seconds, to be compared with the manifest's times."""

@@ -12,7 +12,7 @@ from aiokafka.errors import CorruptRecordException, KafkaConnectionError
 
 from aegis_stream.errors import ConfigurationError
 from aegis_stream.settings import Settings
-from topologies.logs import configure_logging
+from topologies.logs import REPEAT_AFTER_S, Repeats, configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,12 +95,39 @@ def test_errors_that_speak_of_brokers_and_settings_keep_their_text(configured: C
     ]
 
 
-def test_libraries_never_log_below_info(configured: Callable[..., Any]) -> None:
-    """Aiokafka's debug lines hold keys and values."""
+def test_libraries_log_warnings_and_when_asked_for_more_no_more_than_info(configured: Callable[..., Any]) -> None:
+    """Their INFO is about their own parts, and aiokafka's debug lines hold keys and values."""
+    lines = configured()
+    logging.getLogger("faust.x").info("starting")
+    logging.getLogger("topologies.x").info("ours")
+    assert [line["event"] for line in lines()] == ["ours"]
     lines = configured(log_level="debug")
     logging.getLogger("aiokafka.producer").debug("Sending (key=%s value=%s)", b"k", SECRET)
-    logging.getLogger("topologies.x").debug("shown")
-    assert [line["event"] for line in lines()] == ["shown"]
+    logging.getLogger("faust.x").info("starting")
+    logging.getLogger("topologies.x").debug("ours")
+    assert [line["event"] for line in lines()] == ["starting", "ours"]
+
+
+def test_a_library_that_says_the_same_many_times_a_second_is_heard_once(configured: Callable[..., Any]) -> None:
+    """While a broker is away its clients fill disks otherwise; another line of theirs is still heard."""
+    lines = configured()
+    for number in range(100):
+        logging.getLogger("aiokafka").error("Unable connect to node %s", number)
+        logging.getLogger("topologies.x").warning("ours")
+    logging.getLogger("aiokafka").error("another")
+    said = [line["event"] for line in lines()]
+    assert [line for line in said if line != "ours"] == ["Unable connect to node 0", "another"]
+    assert said.count("ours") == 100
+
+
+def test_a_line_is_heard_again_after_a_while() -> None:
+    """An outage that lasts must not look over."""
+    now = 0.0
+    repeats = Repeats(["aiokafka"], clock=lambda: now)
+    record = logging.LogRecord("aiokafka.conn", logging.ERROR, "conn.py", 7, "away", (), None)
+    assert [repeats.filter(record), repeats.filter(record)] == [True, False]
+    now = REPEAT_AFTER_S
+    assert repeats.filter(record)
 
 
 def test_the_least_level_is_kept_for_libraries_too(configured: Callable[..., Any]) -> None:

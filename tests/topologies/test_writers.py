@@ -10,10 +10,10 @@ import pytest
 import structlog
 
 from aegis_stream.encryption import Protected
-from aegis_stream.errors import ManifestRefusedError
+from aegis_stream.errors import ConfigurationError, ManifestRefusedError
 from aegis_stream.keyring.entries import KeyState
 from tests.support.keyrings import ENRICHER, HOUR, NOW, OTHER_AGENT, OTHER_ENRICHER, Deployment, offer
-from topologies.writers import KeyringWriters, WriterState
+from topologies.writers import KeyringWriters, WriterState, library_encryptor
 
 if TYPE_CHECKING:
     from aegis_stream.keyring.keyring import Keyring
@@ -47,7 +47,9 @@ class Keys:
 
 def writers(keys: Keys, signer: SessionSigner | None = ENRICHER) -> KeyringWriters:
     """Make the writers of an enricher."""
-    return KeyringWriters(keys, signer=signer, max_output_bytes=1_000_000, now=keys.clock)
+    return KeyringWriters(
+        keys, signer=signer, max_output_bytes=1_000_000, make_encryptor=library_encryptor("python"), now=keys.clock
+    )
 
 
 def test_events_pass_under_the_active_dek_with_its_policy_and_signature() -> None:
@@ -176,6 +178,12 @@ def test_unsigned_versions_are_written_without_a_signature() -> None:
     (result,) = writer.encryptor.protect_batch([b'{"actor_id":"alice"}'])
     assert isinstance(result, Protected)
     assert b'"sig":' not in result.value
+
+
+def test_an_engine_that_cannot_be_had_is_refused_at_once() -> None:
+    """Not when the first event comes."""
+    with pytest.raises(ConfigurationError):
+        library_encryptor("fast")
 
 
 def test_what_changes_is_said_once_and_with_the_remedy() -> None:
