@@ -2,7 +2,8 @@
 
 Rules, in this order:
 1. the manifest lists its id as carried out: settled;
-2. no right signature of a current custodian: pending; nothing is answered and no id is used up;
+2. no right signature of a current custodian, under the command or under its rejection: pending; nothing is answered and
+   no id is used up;
 3. malformed, under another id, of another deployment, issued in the future: refused;
 4. a rejection of exactly this payload by a current custodian: rejected.  The veto of a key that is being replaced does
    not count once the recovery key has signed: that is what the recovery key is for;
@@ -10,6 +11,9 @@ Rules, in this order:
 6. what its kind needs (`kinds.Signing`) decides between partial, approved and waiting.
 
 A role whose key is being replaced signs nothing but the approval or the veto of that replacement.
+
+A rejection is acted on as soon as it is read, also where the command has no signature yet that counts: whoever may
+write to the topic could overwrite it later.
 """
 
 from __future__ import annotations
@@ -76,7 +80,7 @@ def judge(case: Case, *, manifest: Manifest, now: dt.datetime) -> Judgement:
     if not waits and any(entry.id == case.id for entry in manifest.executed):
         return Judgement(ApprovalState.SETTLED, command)
     signatures = collect(case, command, manifest)
-    if not signatures.by_custodians and not (signatures.rejected_by and waits):
+    if not signatures.by_custodians and not signatures.rejected_by:
         return _unsigned(command, signatures)
     if command is None or refusal is not None:
         reason, message = (refusal.reason, refusal.message) if refusal else (CommandReason.PAYLOAD, "")

@@ -120,13 +120,16 @@ def collect(case: Case, command: Command | None, manifest: Manifest) -> Signatur
             slots.add(slot)
         else:
             ignored.append((slot.value, problem))
-    for role in _suspended(command, manifest):
+    suspended = _suspended(command, manifest)
+    for role in suspended:
         if OWN_SLOT[role] in slots:
             slots.discard(OWN_SLOT[role])
             ignored.append((role.value, CommandReason.SUSPENDED))
     rejected_by = set()
     for role, rejection in case.rejections.items():
         problem = _problem_of_rejection(rejection, role, case, manifest)
+        if problem is None and role in suspended:
+            problem = CommandReason.SUSPENDED
         if problem is None:
             rejected_by.add(role)
         else:

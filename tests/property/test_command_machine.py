@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from aegis_stream.control.arguments import DestroyDek, RevokeDek, RotateDek, SetMinimumVersion, SetPolicy
 from aegis_stream.control.book import CommandBook
-from aegis_stream.control.cases import replacements_of, role_keys
+from aegis_stream.control.cases import RoleKeys, replacements_of, role_keys
 from aegis_stream.control.custody_arguments import EmergencyRotate, ReplaceCustodian, Replacement
 from aegis_stream.control.decision import Decision, settle
 from aegis_stream.control.result import Outcome
@@ -63,13 +63,18 @@ class Known:
     command: Command
     signed: set[bytes] = field(default_factory=set)
     rejected: set[bytes] = field(default_factory=set)
+    rejections: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
     waits_since: dt.datetime | None = None
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-def may_execute(known: Known, current: dict[Role, bytes | None], now: dt.datetime, *, waiting: bool) -> bool:
+def may_execute(known: Known, keys: dict[Role, RoleKeys], now: dt.datetime, *, waiting: bool) -> bool:
     """Tell by the table whether a command may be carried out now."""
-    command, own = known.command, set(current.values())
+    command = known.command
+    current = {role: key.current for role, key in keys.items()}
+    brought = {new.public_key for new in replacements_of(command)}
+    suspended = {key.current for key in keys.values() if key.waiting and key.waiting.public_key not in brought}
+    own = set(current.values()) - suspended
     if now >= command.expires_at and known.waits_since is None:
         return False
     replaced = {new.role: new.public_key for new in replacements_of(command)}
@@ -77,12 +82,12 @@ def may_execute(known: Known, current: dict[Role, bytes | None], now: dt.datetim
         needed = 1 if isinstance(command.arguments, ONE_SIGNATURE) else 2
         return len(known.signed & own) >= needed and not known.rejected & own
     stays = {key for role, key in current.items() if role not in replaced}
-    if not (stays | set(replaced.values())) <= known.signed:
+    if stays & suspended or not (stays | set(replaced.values())) <= known.signed:
         return False
     old = {current[role] for role in replaced}
     recovered = RECOVERY.public in known.signed
     vetoes = known.rejected & (stays if recovered else own)
-    confirmed = recovered or old <= known.signed
+    confirmed = recovered or (old <= known.signed and not old & suspended)
     waited = known.waits_since is not None and now - known.waits_since >= VETO
     one_old_signed = len(replaced) < len(Role) or bool(old & known.signed)
     return not vetoes and one_old_signed and (confirmed or (len(replaced) < len(Role) and (waiting or waited)))
@@ -100,6 +105,7 @@ class CommandMachine(RuleBasedStateMachine):
         self.book = CommandBook()
         self.topic: list[tuple[str, bytes]] = []
         self.known: dict[bytes, Known] = {}
+        self.issued = 0
 
     def write(self, key: str, value: bytes) -> None:
         """Anybody writes a record; the agent reads it."""
@@ -118,7 +124,8 @@ class CommandMachine(RuleBasedStateMachine):
             ReplaceCustodian(replacements[0]),
             EmergencyRotate(tuple(replacements[: n % 3]), rotate_dek=True, revoke=(version,)),
         ][what]
-        return self.world.command(arguments)
+        self.issued += 1  # ids of the clock's and of chance would make another order of cases in every run
+        return self.world.command(arguments, id=f"0190a6a0-0000-7000-8000-{self.issued:012x}")
 
     @rule(target=commands, what=st.integers(0, 6), n=st.integers(0, 9), new=REPLACEMENTS, signer=SIGNERS)
     def issue(self, what: int, n: int, new: list[Replacement], signer: CustodianSigner) -> Envelope:
@@ -181,10 +188,12 @@ class CommandMachine(RuleBasedStateMachine):
     def refuse(self, command: Envelope, signer: CustodianSigner, role: Role) -> None:
         """Somebody says no for a role, which counts only with that role's key."""
         known = self.known[command.payload]
+        value = reject(command, signer, role=role, reason="no", now=self.world.now).to_bytes()
+        key = f"rejection/{known.command.id}/{role}"
         if role_keys(self.world.manifest)[role].current == signer.public:
             known.rejected.add(signer.public)
-        envelope = reject(command, signer, role=role, reason="no", now=self.world.now)
-        self.write(f"rejection/{known.command.id}/{role}", envelope.to_bytes())
+            known.rejections[signer.public] = (key, value)
+        self.write(key, value)
 
     @rule(
         command=commands, other=commands, kind=st.sampled_from(["command", "approval/risk-lead", "rejection/risk-lead"])
@@ -210,8 +219,13 @@ class CommandMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """Start the agent anew, after compaction: the newest record of each key, and the manifest already known."""
-        self.topic = list({key: (key, value) for key, value in self.topic}.values())
+        newest = dict(self.topic)
+        self.topic = list(newest.items())
         self.book = CommandBook()
+        for (
+            known
+        ) in self.known.values():  # what was overwritten before the agent acted on it is lost; nothing heals that
+            known.rejected &= {key for key, name in known.rejections.items() if newest[name[0]] == name[1]}
         for key, value in self.topic:
             self.book.offer(key, value, manifest=self.world.manifest)
 
@@ -225,18 +239,18 @@ class CommandMachine(RuleBasedStateMachine):
             before = self.world.manifest
             decision = self.world.carry_out(case)
             if decision is not None:
-                self.check(case.command.payload, decision, {role: k.current for role, k in role_keys(before).items()})
+                self.check(case.command.payload, decision, role_keys(before))
                 result = decision.stamped(self.world.manifest.sequence).to_payload()
                 self.write(f"result/{case.id}", Envelope.sign(Kind.RESULT, result, [AGENT]).to_bytes())
         settled = settle(self.world.manifest, now=self.world.now)
         self.world.take(settled or self.world.manifest)
 
-    def check(self, payload: bytes, decision: Decision, current: dict[Role, bytes | None]) -> None:
+    def check(self, payload: bytes, decision: Decision, keys: dict[Role, RoleKeys]) -> None:
         """Compare what the agent did with what the model allows."""
         known = self.known[payload]
         outcome = decision.result.outcome
         if outcome in {Outcome.EXECUTED, Outcome.WAITING}:
-            assert may_execute(known, current, self.world.now, waiting=outcome is Outcome.WAITING)
+            assert may_execute(known, keys, self.world.now, waiting=outcome is Outcome.WAITING)
             assert outcome not in known.outcomes
             assert Outcome.REFUSED not in known.outcomes
         if outcome is Outcome.WAITING:

@@ -142,6 +142,17 @@ def test_rejection_counts_only_from_its_role_and_for_this_payload() -> None:
     assert judgement.signatures.ignored == (("rejection/risk-lead", CommandReason.MISMATCH),)
 
 
+def test_rejection_closes_a_command_that_nobody_has_signed_yet() -> None:
+    """Whoever may write to the topic could overwrite the rejection before the signature comes."""
+    world = World.new(rotations=1)
+    case = rejected(world.case(world.command(RotateDek()), STRANGER), RISK, Role.RISK_LEAD)
+    decision = world.carry_out(case)
+    assert decision is not None
+    assert decision.result.reason is CommandReason.REJECTED
+    signed = replace(case, command=sign_command(world.command(RotateDek(), id=case.id), RISK), rejections={})
+    assert judged(signed, world=world).state is ApprovalState.SETTLED
+
+
 def test_signed_rejection_that_cannot_be_read_does_not_count() -> None:
     """It says nothing about this command."""
     case = WORLD.case(revoke(), RISK, security_lead=SECURITY)

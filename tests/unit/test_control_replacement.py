@@ -149,6 +149,17 @@ def test_role_that_is_being_replaced_signs_nothing_new() -> None:
     assert state(world, world.case(revoke, RISK, security_lead=SECURITY)) is ApprovalState.PARTIAL
 
 
+def test_role_that_is_being_replaced_rejects_nothing_else() -> None:
+    """A thief of the old key must not stop the other custodian's rotations for three days."""
+    world = World.new()
+    waiting(world)
+    case = vetoed(world.case(world.command(RotateDek()), SECURITY), RISK, Role.RISK_LEAD, world)
+    judgement = judge(case, manifest=world.manifest, now=world.now)
+    assert judgement.state is ApprovalState.APPROVED
+    assert judgement.signatures is not None
+    assert judgement.signatures.ignored == (("rejection/risk-lead", CommandReason.SUSPENDED),)
+
+
 def test_old_key_vetoes_while_it_waits() -> None:
     """Whoever still holds it says no, and the new key is out for good."""
     world = World.new()
