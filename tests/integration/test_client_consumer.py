@@ -12,15 +12,29 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from aegis_stream.client.consumer import EventConsumer
-from aegis_stream.encryption import PIIEncryptor, Protected, create_pii_decryptor, create_pii_enricher
-from aegis_stream.errors import BrokerError, BrokerReason, ReadReason, RecordRefusedError
-from aegis_stream.hybrid import HybridKEM
+from aegis_stream.encryption import (
+    PIIDecryptor,
+    PIIEncryptor,
+    Protected,
+    SingleDek,
+    create_pii_decryptor,
+    create_pii_enricher,
+)
+from aegis_stream.errors import (
+    BrokerError,
+    BrokerReason,
+    KEKReason,
+    KEKUnavailableError,
+    ReadReason,
+    RecordRefusedError,
+)
+from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from aegis_stream.client.received import ReceivedEvent, RefusedRecord
-    from aegis_stream.encryption import PIIDecryptor
+    from aegis_stream.encryption import ReadingKey
 
 pytestmark = pytest.mark.kafka
 
@@ -315,6 +329,30 @@ async def test_a_control_topic_that_does_not_answer_refuses_nothing(stage: Stage
         answers = True
         assert numbers(await take(reader, 1)) == [0]
     assert len(refused) == 1
+
+
+async def test_a_kek_that_is_away_loses_no_event(stage: Stage) -> None:
+    """What was fetched when the key could not be had is opened when it can."""
+    private = HybridPrivateKey.from_bytes(KEYS.private)
+
+    class Away(SingleDek):
+        """Has its key at the third question."""
+
+        asked = 0
+
+        def reading_key(self, version: str) -> ReadingKey | ReadReason:
+            self.asked += 1
+            if self.asked < 3:
+                raise KEKUnavailableError(KEKReason.UNAVAILABLE, "away")
+            return super().reading_key(version)
+
+    keys = Away(dek_version=DEK, public_key=KEYS.public, decapsulate=private.decapsulate, policy=None)
+    await stage.write([0, 1])
+    async with stage.reader(decryptor=PIIDecryptor(keys)) as reader:
+        for _ in range(2):
+            with pytest.raises(KEKUnavailableError):
+                await take(reader, 1)
+        assert numbers(await take(reader, 2)) == [0, 1]
 
 
 async def test_a_missing_topic_is_said_at_the_start(stage: Stage) -> None:
