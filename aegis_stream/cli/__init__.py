@@ -12,15 +12,22 @@ from aegis_stream.cli import (
     _exit,
     classify,
     consume,
+    control,
     custodian,
     decrypt,
     demo,
+    destroy,
     doctor,
+    emergency,
     encrypt,
+    enricher,
     inspect,
     kek,
     keys,
+    policy,
     produce,
+    revoke,
+    rotate,
     run,
     settings,
     topics,
@@ -54,6 +61,13 @@ app.command("classify")(classify.classify)
 app.command("demo")(demo.demo)
 app.command("settings")(settings.show)
 app.add_typer(topics.app, name="topics")
+app.command("rotate")(rotate.rotate)
+app.command("revoke")(revoke.revoke)
+app.command("destroy")(destroy.destroy)
+app.command("emergency")(emergency.emergency)
+app.add_typer(control.app, name="control")
+app.add_typer(enricher.app, name="enricher")
+app.add_typer(policy.app, name="policy")
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - the callback of an option takes its value

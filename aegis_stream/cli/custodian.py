@@ -14,6 +14,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from aegis_stream.cli import _custody
 from aegis_stream.cli._private_key import KeyOption, read_private_key
 from aegis_stream.cli._streams import STANDARD, reading
 from aegis_stream.custodian import (
@@ -28,6 +29,7 @@ from aegis_stream.secret_files import write_secret_file
 from aegis_stream.wire import b64encode
 
 app = typer.Typer(no_args_is_help=True, help="Make and show custodians' keys, and sign with them.")
+_custody.register(app)
 
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MAX_EVENT_BYTES = 1_048_576
