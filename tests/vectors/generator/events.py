@@ -172,6 +172,11 @@ CASES = (
         '{"a":18446744073709551615,"b":-9223372036854775808,"c":0.1,"d":1e300,"e":-0.0,"f":1E+2,"actor_id":1}',
     ),
     Case(
+        "long-fractions",
+        "the digits of a fraction are no integer",
+        '{"a":1e300,"b":0.11111111111111111111111111,"actor_id":[2e300,0.22222222222222222222222222]}',
+    ),
+    Case(
         "unicode",
         "nothing is normalised",
         '{"event_id":"e\\u0301 \\u00e9","actor_id":"e\\u0301","\\u00e9":{"signer_id":"\\u2028"}}',
@@ -220,6 +225,13 @@ def _spelled_otherwise() -> list[Object]:
         entry(case._replace(name="members-turned", note="the order of members is free"), _text(turned)),
         entry(case._replace(name="spaced-and-escaped", note="white space and escapes are free"), spaced),
     ]
+    fraction, long = "0.1111111111111111", "0.1111111111111111" + "1" * 10
+    numbers = next(case for case in CASES if case.name == "long-fractions")
+    written = _text(write(numbers))
+    if written.count(f'"b":{fraction},') != 1:
+        raise AssertionError(written)
+    spelled = numbers._replace(name="long-fractions-kept", note="a writer may keep the spelling of a public number")
+    made.append(entry(spelled, written.replace(f'"b":{fraction},', f'"b":{long},')))
     for name, text in (
         ("padding-none", b"true"),
         ("padding-odd", b'\t\r\n {"a" : 1}\n'),

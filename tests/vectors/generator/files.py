@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.second_decoder.frames import b64
 
-from . import bad_events, bad_input, bad_tags, events, keys, material, records, texts
+from . import bad_events, bad_fields, bad_input, bad_tags, events, keys, material, records, texts
 
 if TYPE_CHECKING:
     from .material import Object
@@ -43,7 +43,7 @@ def refusals() -> list[bad_events.Bad]:
     """Make all bad events in the order of the steps."""
     made: list[bad_events.Bad] = []
     for step in (
-        *(bad_events.document, bad_events.aegis, bad_events.dek, bad_events.fields),
+        *(bad_events.document, bad_events.aegis, bad_events.dek, bad_fields.fields),
         *(bad_tags.mixtures, bad_tags.signatures, bad_tags.encapsulations, bad_tags.tags, bad_tags.contents),
     ):
         made += step()
