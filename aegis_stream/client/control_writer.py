@@ -79,10 +79,11 @@ class ControlWriter:
     async def _transaction(self, records: Sequence[tuple[str, bytes | None]]) -> list[int]:
         try:
             async with self._producer.transaction():
-                sent = [
-                    await self._producer.send(self._topic, value, key=key.encode(), partition=0)
-                    for key, value in records
-                ]
+                sent = []
+                for key, value in records:
+                    one = await self._producer.send(self._topic, value, key=key.encode(), partition=0)
+                    one.add_done_callback(_seen)
+                    sent.append(one)
                 return [(await one).offset for one in sent]
         except ProducerFenced:
             raise _FencedError from None
@@ -94,6 +95,12 @@ class ControlWriter:
                 await self._producer.stop()
         except (KafkaError, TimeoutError, AssertionError):
             return
+
+
+def _seen(sent: asyncio.Future[Any]) -> None:
+    """Look at an outcome that nobody waits for any more, or asyncio would log it as forgotten."""
+    if not sent.cancelled():
+        sent.exception()
 
 
 class _FencedError(Exception):
