@@ -9,7 +9,7 @@ from aegis_stream.cli._follow import Asked, follow, print_preview
 from aegis_stream.cli._issue import NEEDS, confirm, run, terms_of
 from aegis_stream.cli._private_key import read_private_key
 from aegis_stream.control.approval import ApprovalState, judge
-from aegis_stream.control.cases import Case, candidates, role_keys
+from aegis_stream.control.cases import OWN_SLOT, Case, candidates, replacements_of, role_keys
 from aegis_stream.control.preview import Preview, preview
 from aegis_stream.control.signing import CustodianSigner, approve, reject
 from aegis_stream.control.topic_keys import TopicKey
@@ -42,7 +42,7 @@ def approve_command(how: How, command_id: str) -> int:
                 return 0
             confirm(_question("Sign", asked), how)
             signer = CustodianSigner(read_private_key(how.key))
-            slot = _slot(signer, asked.command, client)
+            slot = _slot(signer, asked.command, client, standing)
             approval = approve(standing.case.command, signer)
             after = judge(_with(standing.case, slot, approval), manifest=client.manifest, now=dt.datetime.now(dt.UTC))
             counts = after.signatures is not None and slot in after.signatures.slots
@@ -122,15 +122,22 @@ def _question(verb: str, asked: Asked) -> str:
     return f"{verb} {asked.command.kind.value} {asked.command.id}?"
 
 
-def _slot(signer: CustodianSigner, command: Command, client: CommandClient) -> Slot:
-    for slot, public in candidates(command, client.manifest).items():
-        if public == signer.public:
-            return slot
-    return _refuse(
-        CommandReason.SIGNATURE,
-        f"the key {signer.key_id} is none whose signature counts for this command",
-        remedy="a custodian's in force, a new one that the command names, or the recovery key",
-    )
+def _slot(signer: CustodianSigner, command: Command, client: CommandClient, standing: Standing) -> Slot:
+    """Return the place of a signature.  Raises CommandRefusedError: it would not count, or is there already."""
+    known = candidates(command, client.manifest)
+    if not replacements_of(command):
+        known = {slot: known[slot] for slot in OWN_SLOT.values() if slot in known}
+    slot = next((slot for slot, public in known.items() if public == signer.public), None)
+    if slot is None:
+        return _refuse(
+            CommandReason.SIGNATURE,
+            f"the key {signer.key_id} is none whose signature counts for this command",
+            remedy="a custodian's in force; for a replacement also the new one that it names, or the recovery key",
+        )
+    signatures = standing.judgement.signatures
+    if signatures is not None and slot in signatures.slots:
+        _refuse(CommandReason.REPLAY, f"{slot.value} has signed it already")
+    return slot
 
 
 def _role(signer: CustodianSigner, client: CommandClient) -> Role:

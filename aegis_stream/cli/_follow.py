@@ -77,7 +77,11 @@ async def follow(
         )
     answered = standing is not None and standing.result is not None and standing.result != asked.since
     if how.json:
-        told = {"id": command_id, "state": "published"} if standing is None else shape_of(standing)
+        told = (
+            {"id": command_id, "state": "published", "missing": list(missing)}
+            if standing is None
+            else shape_of(standing)
+        )
         typer.echo(orjson.dumps({**told, "changes": list(asked.preview.changes)}))
     else:
         _tell(asked, standing if answered else None, missing)
