@@ -1,4 +1,4 @@
-"""`aegis kek`: make the key encryption key where it will live."""
+"""`aegis kek`: make the key encryption key where it will live, and move to another."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aegis_stream.cli import _rewrap
 from aegis_stream.cli._exit import say_hint
 from aegis_stream.cli._kek_output import Format, rendered
 from aegis_stream.errors import ConfigurationError, KEKError, KEKReason
@@ -28,12 +29,13 @@ from aegis_stream.wire import b64decode
 if TYPE_CHECKING:
     from aegis_stream.kek.provision import Provisioned
 
-app = typer.Typer(no_args_is_help=True, help="Make the key encryption key (KEK) where it will live.")
+app = typer.Typer(no_args_is_help=True, help="Make the key encryption key (KEK), and move from one to the next.")
 provision = typer.Typer(
     no_args_is_help=True,
     help="Make a KEK's keypair, wrap it, open it again to be sure, and print the variables of a deployment.",
 )
 app.add_typer(provision, name="provision")
+_rewrap.register(app)
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Form of the variables.")]
 OutputOption = Annotated[

@@ -87,9 +87,8 @@ def test_second_custodian_sees_and_signs_the_same_bytes(kafka: str, operators: O
     assert (listed["state"], listed["signed_by"], listed["missing"]) == ("PARTIAL", ["security-lead"], ["risk-lead"])
     shown = operators.aegis("control", "approve", first["id"], "--dry-run")
     assert "policy wide: new" in shown.out.decode()
-    assert (
-        operators.aegis("control", "approve", first["id"], "--key", operators.key("security-lead"), "--yes").code == 0
-    )
+    ended = operators.aegis("control", "approve", first["id"], "--key", operators.key("security-lead"), "--yes")
+    assert (ended.code, "has signed it already" in ended.err) == (1, True)
     ended = operators.aegis(
         "control", "approve", first["id"], "--key", operators.key("risk-lead"), "--yes", "--json", "--wait", "0.1"
     )
