@@ -40,6 +40,7 @@ class EnricherMetrics:
         self._sessions = counter("sessions", "Encryption sessions opened")
         self._commits = counter("commits", "Commits of input offsets", "outcome")
         self._dek = gauge("dek_info", "The DEK version that new events are encrypted under", "version")
+        self._engine = gauge("engine_info", "The engine that encrypts", "engine")
         self._lag = gauge("lag_records", "Records of the raw topic not yet committed", "partition")
         self.manifest_age_s = gauge("manifest_age_seconds", "Age of the manifest in force")
         self.manifest_usable_s = gauge("manifest_usable_seconds", "Time until writing stops without a fresh manifest")
@@ -56,6 +57,8 @@ class EnricherMetrics:
             self._encryptor, self._seen = writer.encryptor, _Seen()
             self._dek.clear()
             self._dek.labels(writer.dek_version).set(1)
+            self._engine.clear()
+            self._engine.labels(writer.encryptor.stats.engine).set(1)
         stats = writer.encryptor.stats
         new = self._seen.differences(stats)
         for name, number in new.items():

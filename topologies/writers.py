@@ -179,7 +179,13 @@ class KeyringWriters:
     def _made(self, active: ActiveDek, view: View) -> Writer:
         signer = self._signer if self._enrolled(view) else None
         encryptor = self._make_encryptor(active, signer, self._max_output_bytes)
-        _log.info("writing under", dek_version=active.version.text, policy=active.policy.id, signed=signer is not None)
+        _log.info(
+            "writing under",
+            dek_version=active.version.text,
+            policy=active.policy.id,
+            signed=signer is not None,
+            engine=encryptor.stats.engine,
+        )
         return Writer(active.version.text, encryptor, active.public_key)
 
     def _tell(self, state: WriterState) -> None:

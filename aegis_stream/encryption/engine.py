@@ -71,6 +71,11 @@ def native_module(engine: Engine | str) -> ModuleType | None:
     return found.module
 
 
+def engine_name(module: ModuleType | None) -> str:
+    """Return what logs, metrics and `aegis doctor` call an engine."""
+    return Engine.PYTHON.value if module is None else f"native {module.__version__}"
+
+
 class NativePolicy(NamedTuple):
     """A policy as the native engine takes it.  labels: what its numbers mean."""
 

@@ -20,12 +20,13 @@ class WriterStats:
     """Counts since the writer was made.
 
     events: protected.  bytes_in: of all events given.  bytes_out: of the protected ones as they are published.
-    batches, sessions: as they say.  rejected: by reason.
+    batches, sessions, engine: as they say.  rejected: by reason.
     """
 
-    def __init__(self, classifier: Classifier) -> None:
-        """Begin at zero; the classifier tells priorities."""
+    def __init__(self, classifier: Classifier, engine: str = "python") -> None:
+        """Begin at zero; the classifier tells priorities.  engine: which one does the work, with its version."""
         self._classifier = classifier
+        self.engine = engine
         self.events = 0
         self.batches = 0
         self.bytes_in = 0

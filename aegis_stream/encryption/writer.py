@@ -27,7 +27,7 @@ from aegis_stream.document import (
     parse_object,
 )
 from aegis_stream.encryption.binding import FIELD, SET, binding_of
-from aegis_stream.encryption.engine import Engine, native_module
+from aegis_stream.encryption.engine import Engine, engine_name, native_module
 from aegis_stream.encryption.native_writer import NativeWriter
 from aegis_stream.encryption.results import Protected, Rejected
 from aegis_stream.encryption.stats import WriterStats
@@ -90,7 +90,8 @@ class PIIEncryptor:
         self.dek_version = DekVersion.parse(dek_version).text
         self.policy = policy or Policy.default()
         self.classifier = Classifier(self.policy)
-        self.stats = WriterStats(self.classifier)
+        module = native_module(engine)
+        self.stats = WriterStats(self.classifier, engine_name(module))
         self._public_key = HybridPublicKey.from_bytes(public_key)
         self._id_is_public = not self.classifier.is_sensitive_member("event_id")
         self._signer = signer
@@ -101,7 +102,6 @@ class PIIEncryptor:
         self._lock = threading.Lock()
         self._session: WriterSession | None = None
         self._dek = lp(self.dek_version.encode())
-        module = native_module(engine)
         self._native = None if module is None else NativeWriter(module, self.classifier, max_output_bytes, threads)
         self._native_session: object = None
         self._before = (

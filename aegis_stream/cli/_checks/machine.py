@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from aegis_stream.cli._checks.check import Check, Status
+from aegis_stream.encryption.engine import engine_name, find_native
 from aegis_stream.hybrid import HybridKEM
 from aegis_stream.signature import HybridSignature
 
@@ -34,6 +35,7 @@ def look_at_machine() -> Iterator[Check]:
         yield Check("machine", package, Status.OK, version(package))
     for package, extra in _EXTRAS.items():
         yield Check("machine", package, Status.OK, _version(package) or f"not installed (extra {extra})")
+    yield _engine()
     for name, works in _MECHANISMS.items():
         yield _mechanism(name, works)
     yield _clock()
@@ -44,6 +46,14 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _engine() -> Check:
+    """Tell which engine AEGIS_ENGINE=auto takes."""
+    native = find_native()
+    if native.module is not None:
+        return Check("machine", "engine", Status.OK, engine_name(native.module))
+    return Check("machine", "engine", Status.OK, f"{engine_name(None)}: {native.why}")
 
 
 def _kem() -> bool:
