@@ -6,23 +6,19 @@ import asyncio
 import base64
 import datetime as dt
 import os
-import shutil
 import stat
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aegis_stream.cli import main
-from aegis_stream.client.control_writer import ControlWriter
-from aegis_stream.errors import BrokerReason, BrokerUnavailableError
 from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
 from aegis_stream.kek import get_kek_provider
-from aegis_stream.keyring.keyring import Keyring
 from aegis_stream.keyring.reader_keys import ReaderKeys
 from aegis_stream.settings import load_settings
 from aegis_stream.wire import kek_id
 from tests.support.control_topic import make_topic, read_all
+from tests.support.key_files import followed, raw, variables
 from tests.support.keyrings import PlainKek
 
 if TYPE_CHECKING:
@@ -43,28 +39,6 @@ def topic(kafka: str, topic_name: Callable[[str], str], monkeypatch: pytest.Monk
     monkeypatch.setenv("AEGIS_TOPIC_CONTROL", topic)
     asyncio.run(make_topic(kafka, topic, cleanup_policy="compact"))
     return topic
-
-
-def raw(path: Path) -> bytes:
-    """Return the bytes of a key file."""
-    return base64.b64decode(path.read_text().strip(), validate=True)
-
-
-def variables(path: Path) -> dict[str, str]:
-    """Return what a shell makes of a file of variables."""
-    shell = shutil.which("sh") or "/bin/sh"
-    script = f'set -a; . "{path}"; env -0'
-    done = subprocess.run([shell, "-c", script], capture_output=True, check=True, env={})
-    pairs = (entry.split("=", 1) for entry in done.stdout.decode().split("\0") if entry)
-    return {name: value for name, value in pairs if name.startswith("AEGIS_")}
-
-
-def followed(kafka: str, topic: str, folder: Path) -> Keyring:
-    """Return what a follower that pins the new agent's key makes of the topic."""
-    keyring = Keyring(deployment=os.environ["AEGIS_DEPLOYMENT"], agent_keys=[raw(folder / "agent-signing.pub")])
-    for key, value in asyncio.run(read_all(kafka, topic)):
-        keyring.offer(key, value, now=dt.datetime.now(dt.UTC))
-    return keyring
 
 
 def test_init_makes_a_deployment(kafka: str, topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,43 +204,6 @@ def test_files_are_never_overwritten(
     assert asyncio.run(read_all(kafka, topic)) == []
 
 
-def test_missing_topic_is_told_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`aegis topics create` comes first."""
-    monkeypatch.setenv("AEGIS_TOPIC_CONTROL", "aegis.nowhere")
-    assert main(["keys", "init", "--out", str(tmp_path / "keys")]) == 3
-    captured = capsys.readouterr()
-    assert "there is no topic aegis.nowhere" in captured.err
-    assert "AEGIS_MASTER_KEK_PRIVATE" not in captured.out
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("written", [False, True], ids=["not written", "written"])
-def test_answer_that_never_came_is_found_out(
-    kafka: str, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, written: bool
-) -> None:
-    """Keys are kept exactly if the topic has the manifest that needs them."""
-    real = ControlWriter.write
-
-    async def unanswered(writer: ControlWriter, records: list[tuple[str, bytes | None]]) -> list[int]:
-        if written:
-            await real(writer, records)
-        raise BrokerUnavailableError(BrokerReason.TIMEOUT, "no answer")
-
-    monkeypatch.setattr(ControlWriter, "write", unanswered)
-    folder = tmp_path / "keys"
-    code = main(["keys", "init", "--out", str(folder), "--kek-out", str(tmp_path / "kek.key")])
-    if written:
-        assert code == 0
-        assert followed(kafka, topic, folder).active() is not None
-    else:
-        assert code == 3
-        assert list(folder.iterdir()) == []
-        assert not (tmp_path / "kek.key").exists()
-        assert asyncio.run(read_all(kafka, topic)) == []
-
-
 @pytest.mark.parametrize(
     "arguments",
     [["--enricher", "rotator"], ["--enricher", "a", "--enricher", "a"], ["--enricher", "../x"], ["--enricher", ""]],
@@ -284,3 +221,21 @@ def test_custodians_keys_are_checked(tmp_path: Path, content: str, code: int) ->
     options = ["--risk-lead", str(tmp_path / "risk.pub")]
     assert main(["keys", "init", "--out", str(tmp_path / "keys"), *options]) == code
     assert not (tmp_path / "keys").exists()
+
+
+def test_state_of_an_earlier_deployment_is_pointed_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Followers would refuse the new sequence 1 as a rollback of the old deployment."""
+    monkeypatch.setenv("AEGIS_STATE_DIR", str(tmp_path))
+    old = tmp_path / f"{os.environ['AEGIS_DEPLOYMENT']}.reader.json"
+    old.write_text("{}")
+    assert main(["keys", "init", "--out", str(tmp_path / "keys"), "--kek-out", str(tmp_path / "kek.key")]) == 0
+    assert f"remove {old}" in capsys.readouterr().err
+
+
+def test_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is published."""
+    (tmp_path / "file").write_text("")
+    assert main(["keys", "init", "--out", str(tmp_path / "file" / "keys")]) == 2
+    assert "cannot be made" in capsys.readouterr().err
