@@ -137,7 +137,8 @@ class Keyring:
     def offer(self, key: str | None, value: bytes | None, *, now: dt.datetime) -> bool:
         """Look at one record; returns True if the view is a new one.
 
-        Raises ManifestRefusedError, counted in `refused` and kept in `last_refusal`; nothing has changed then.
+        Raises ManifestRefusedError, counted in `refused`; nothing has changed then.  `last_refusal` is that of the last
+        manifest, until one is taken: why there is none, or no newer one.
         """
         try:
             if key == MANIFEST_KEY:
@@ -148,7 +149,8 @@ class Keyring:
                 _refuse(ManifestReason.ENVELOPE, "a record under a key that has no place on the control topic")
         except ManifestRefusedError as refusal:
             self.refused[ManifestReason(refusal.reason)] += 1
-            self.last_refusal = refusal
+            if key == MANIFEST_KEY:
+                self.last_refusal = refusal
             raise
         return False
 
@@ -167,6 +169,7 @@ class Keyring:
         manifest = Manifest.from_payload(envelope.payload)
         self._judge(manifest, value, now)
         self._take(manifest, value)
+        self.last_refusal = None
         return True
 
     def _trusts(self, key_id: str, message: bytes, signature: bytes) -> bool:
@@ -260,7 +263,6 @@ class Keyring:
             record = DekRecord.from_bytes(value)
         except ManifestRefusedError as refusal:
             self.refused[ManifestReason(refusal.reason)] += 1
-            self.last_refusal = refusal
         if record is not None and record.version.text != version:
             record = None
         self._parsed[version] = (sha256, record)

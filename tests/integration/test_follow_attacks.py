@@ -104,6 +104,15 @@ async def test_empty_topic_is_told(kafka: str, topic: str, deployment: Deploymen
     assert "aegis keys init" in failure.value.remedy
 
 
+async def test_garbage_alone_is_no_manifest(kafka: str, topic: str, deployment: Deployment) -> None:
+    """Whatever else stands there, the operator is told what is missing."""
+    await write(kafka, topic, [("garbage", b"x"), ("dek/x", b"x"), ("command/x", b"x")])
+    async with following(kafka, topic, deployment.keyring()) as follower:
+        with pytest.raises(BrokerError) as failure:
+            await follower.wait_ready(TIMEOUT_S)
+    assert failure.value.reason == BrokerReason.CONTROL_EMPTY
+
+
 async def test_garbage_is_counted_and_does_no_harm(
     kafka: str, topic_name: Callable[[str], str], deployment: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:

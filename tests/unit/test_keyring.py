@@ -191,6 +191,7 @@ def test_records_without_a_place_are_counted(deployment: Deployment, key: str | 
         keyring.offer(key, b"anything", now=NOW)
     assert keyring.refused == {ManifestReason.ENVELOPE: 1}
     assert keyring.active() is not None
+    assert keyring.last_refusal is None
 
 
 def test_keyring_needs_a_sound_agent_key() -> None:
@@ -212,3 +213,13 @@ def test_refusals_quote_nothing(deployment: Deployment) -> None:
         with pytest.raises(ManifestRefusedError) as refusal:
             keyring.offer("manifest", value, now=NOW)
         assert "CANARY" not in f"{refusal.value!r} {refusal.value.__context__!r} {refusal.value.remedy}"
+
+
+def test_last_refusal_is_forgotten_once_a_manifest_is_taken(deployment: Deployment) -> None:
+    """It says why there is no newer manifest; an attack of last month is no reason."""
+    keyring = deployment.following()
+    refused_manifest(keyring, b"garbage")
+    assert keyring.last_refusal is not None
+    offer(keyring, deployment.fresh(NOW))
+    assert keyring.last_refusal is None
+    assert keyring.refused == {ManifestReason.ENVELOPE: 1}
