@@ -10,6 +10,7 @@ import typer
 
 from aegis_stream.cli import (
     _exit,
+    audit,
     classify,
     consume,
     control,
@@ -67,6 +68,7 @@ app.command("destroy")(destroy.destroy)
 app.command("emergency")(emergency.emergency)
 app.add_typer(control.app, name="control")
 app.add_typer(enricher.app, name="enricher")
+app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 
 

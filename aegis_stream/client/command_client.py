@@ -11,16 +11,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from aiokafka import AIOKafkaProducer
-
-from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.connection import connection_kwargs
-from aegis_stream.client.control_session import ControlSession, bounded
+from aegis_stream.client.control_session import ControlSession
 from aegis_stream.client.follow import ControlFollower
+from aegis_stream.client.publish import publish
 from aegis_stream.control import CommandBook, judge
 from aegis_stream.control.topic_keys import TopicKey
 from aegis_stream.errors import BrokerError, BrokerReason, CommandReason, CommandRefusedError
-from aegis_stream.keyring.dsse import MAX_ENVELOPE_BYTES, Kind
+from aegis_stream.keyring.dsse import Kind
 from aegis_stream.keyring.keyring import Keyring
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from aegis_stream.settings import Settings
 
 READ_S = 60.0
-_HEAD_BYTES = 65_536
 
 
 def _now() -> dt.datetime:
@@ -125,22 +122,9 @@ class CommandClient:
     async def publish(self, records: Sequence[tuple[str, bytes | None]]) -> None:
         """Write (key, value) pairs in their order, each acknowledged by all replicas in sync; None is a tombstone.
 
-        Raises BrokerError: the topic refuses them; BrokerUnavailableError: whether they were written is not known, and
-        writing them again does no harm.
+        Raises as `aegis_stream.client.publish.publish`.
         """
-        doing = f"writing to {self._topic}"
-        producer = AIOKafkaProducer(
-            **self._connection, enable_idempotence=True, max_request_size=MAX_ENVELOPE_BYTES + _HEAD_BYTES
-        )
-        try:
-            with our_broker_errors(doing):
-                await bounded(producer.start(), doing)
-                sent = [
-                    await producer.send(self._topic, value, key=key.encode(), partition=0) for key, value in records
-                ]
-                await bounded(asyncio.gather(*sent), doing)
-        finally:
-            await producer.stop()
+        await publish(self._connection, self._topic, records)
 
     async def follow(
         self,

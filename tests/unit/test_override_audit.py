@@ -1,0 +1,104 @@
+"""The audit of override decisions: judged as of their time, and what a lost key leaves to be signed again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from aegis_stream.custodian import BIP322Provider, CustodianKey, CustodianKeys, OverrideRequest, SigningKeypair
+from aegis_stream.custodian.override import combined_hash
+from aegis_stream.custodian.override_audit import OverrideAudit
+from aegis_stream.custodian.provider import custodian_key_id
+from aegis_stream.errors import OverrideReason
+from aegis_stream.keyring.strict_json import time_text
+from aegis_stream.wire import b64encode
+
+PROVIDER = BIP322Provider()
+RISK, SECURITY, NEW_RISK = (PROVIDER.generate_keypair() for _ in range(3))
+NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+LOST = custodian_key_id(RISK.public)
+KEYS = CustodianKeys(
+    risk_lead=[CustodianKey(RISK.public, NOW), CustodianKey(NEW_RISK.public)],
+    security_lead=[CustodianKey(SECURITY.public)],
+)
+
+
+def event(
+    name: str, *, risk: SigningKeypair | None = None, security: SigningKeypair | None = None, since: dt.datetime = NOW
+) -> dict[str, Any]:
+    """Make an override event with the signatures given."""
+    made: dict[str, Any] = {
+        "override_id": name,
+        "requested_by": "somebody",
+        "requested_at": time_text(since - HOUR),
+        "expires_at": time_text(since + 5 * HOUR),
+        "override_justification": "because",
+    }
+    digest = OverrideRequest.from_event(made).message_hash()
+    signatures = {}
+    for member, pair in (("risk_lead_signature", risk), ("security_lead_signature", security)):
+        if pair is not None:
+            signatures[member] = PROVIDER.sign(pair.private, digest)
+    made |= {member: b64encode(signature) for member, signature in signatures.items()}
+    if len(signatures) == 2:
+        made["combined_hash"] = combined_hash(*signatures.values())
+    return made
+
+
+def audited(*events: tuple[dict[str, Any], dt.datetime], key: str | None = LOST) -> OverrideAudit:
+    """Show events to an audit, each as of a time."""
+    audit = OverrideAudit(KEYS, key_id=key)
+    for number, (each, at) in enumerate(events):
+        audit.add(each, at=at, place=f"t/0/{number}", source=f"raw/0/{number}")
+    return audit
+
+
+def test_decisions_are_judged_as_of_their_time() -> None:
+    """Before the revocation the key was good; afterwards nothing that it signs counts."""
+    signed = event("ovr-1", risk=RISK, security=SECURITY)
+    audit = audited((signed, NOW - HOUR / 2), (event("ovr-2", risk=RISK, security=SECURITY), NOW + HOUR))
+    assert [(finding.verdict.verified, finding.verdict.reason) for finding in audit.findings] == [
+        (True, None),
+        (False, OverrideReason.REVOKED),
+    ]
+
+
+def test_only_decisions_of_the_key_are_shown_unless_all_are_asked_for() -> None:
+    """Others are judged as well, for who asks for everything."""
+    events = [(event("a", risk=NEW_RISK, security=SECURITY), NOW), (event("b", risk=RISK), NOW), ({"x": 1}, NOW)]
+    assert [finding.verdict.override_id for finding in audited(*events).findings] == ["b"]
+    assert len(audited(*events, key=None).findings) == 2
+
+
+def test_one_key_in_both_roles_is_found() -> None:
+    """Whoever holds one key must not decide alone, in an audit either."""
+    audit = audited((event("a", risk=SECURITY, security=SECURITY), NOW), key=None)
+    assert audit.findings[0].verdict.reason is OverrideReason.SAME_SIGNER
+
+
+def test_open_requests_must_be_signed_again() -> None:
+    """Those the lost key has signed, whose window is open, and that no longer count; the last event counts."""
+    events = [
+        (event("half", risk=RISK), NOW - HOUR / 2),
+        (event("whole", risk=RISK, security=SECURITY), NOW - HOUR / 2),
+        (event("over", risk=RISK, since=NOW - 6 * HOUR), NOW - 6 * HOUR),
+        (event("unsigned"), NOW),
+        (event("again", risk=RISK), NOW - HOUR / 2),
+        (event("again", risk=NEW_RISK, security=SECURITY), NOW + HOUR),
+    ]
+    pending = audited(*events).pending(NOW + HOUR)
+    assert [(each.finding.verdict.override_id, each.roles) for each in pending] == [
+        ("half", ("risk-lead",)),
+        ("whole", ("risk-lead",)),
+    ]
+    assert audited(*events, key=custodian_key_id(SECURITY.public)).pending(NOW + 24 * HOUR) == []
+
+
+def test_repeats_of_one_source_count_once() -> None:
+    """An enricher that was killed writes an event twice; it is one decision."""
+    audit = OverrideAudit(KEYS, key_id=None)
+    for _ in range(2):
+        audit.add(event("a"), at=NOW, place="t/0/0", source="raw/0/7")
+    audit.add(event("a"), at=NOW, place="t/0/1", source=None)
+    assert len(audit.findings) == 2
