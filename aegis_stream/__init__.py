@@ -5,6 +5,7 @@ What stands here is what a library user needs; nothing happens at import.
 
 from aegis_stream.custodian import BIP322Provider
 from aegis_stream.encryption import (
+    DEKRotator,
     Opened,
     PIIDecryptor,
     PIIEncryptor,
@@ -32,6 +33,7 @@ __all__ = [
     "AWSKMSKEKProvider",
     "AegisError",
     "BIP322Provider",
+    "DEKRotator",
     "EnvironmentKEKProvider",
     "EventRefusedError",
     "EventUnreadableError",
