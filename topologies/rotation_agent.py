@@ -1,12 +1,17 @@
-"""One life of the rotation agent: keeps the manifest fresh, and puts right what others overwrite.
+"""One life of the rotation agent: carries out commands and the schedule, and puts right what others overwrite.
 
 It reads its state back from the control topic, so it keeps no database; what it writes is decided by
-aegis_stream.keyring.  It holds its own signing key and no private key of a KEK.  The order of a life:
+aegis_stream.control and made by DEKRotator.  It holds its own signing key and no private key of a KEK.  A life:
 
 1. begin the transactional writer, which ends what a predecessor left open and fences it;
 2. read the topic to its end, and refuse to go on below what the state file knows;
-3. publish a fresh manifest, then one every interval, the state file written and synced before each;
-4. answer any foreign record under `manifest` or a DEK record's key with the genuine one.
+3. publish a fresh manifest, and read the topic once more for the commands (which signatures count is told by the
+   manifest, and compaction leaves that behind them);
+4. then, whenever something comes in or is due: answer a foreign record under `manifest`, a DEK record's or an answer's
+   key with the genuine one; decide commands; let custodians' keys take over whose wait is over; rotate by the
+   schedule; sign a fresh manifest.
+
+Each change is one transaction: DEK records, tombstones of merged rewraps, the answer, and the manifest last.
 """
 
 from __future__ import annotations
@@ -14,39 +19,44 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from aegis_stream.client.control_session import ControlSession
 from aegis_stream.client.control_writer import ControlWriter
 from aegis_stream.client.follow import ControlFollower
-from aegis_stream.errors import (
-    AegisError,
-    BrokerError,
-    BrokerReason,
-    ConfigurationError,
-    ManifestReason,
-    ManifestRefusedError,
-)
-from aegis_stream.keyring.dek_record import DEK_PREFIX, record_sha256
-from aegis_stream.keyring.entries import KeyState
-from aegis_stream.keyring.guard import RecordGuard
+from aegis_stream.control import TopicKey
+from aegis_stream.encryption import DEKRotator
+from aegis_stream.errors import AegisError, CommandRefusedError
+from aegis_stream.keyring.dek_record import DEK_PREFIX
+from aegis_stream.keyring.dsse import Kind
 from aegis_stream.keyring.keyring import Keyring
-from aegis_stream.keyring.maker import LIFE_S, ManifestMaker
-from aegis_stream.keyring.manifest import MANIFEST_KEY, Manifest
-from aegis_stream.keyring.state_file import KnownSequence, KnownState
+from aegis_stream.keyring.maker import LIFE_S
+from aegis_stream.keyring.manifest import MANIFEST_KEY
+from topologies.command_desk import CommandDesk
+from topologies.ledger import Ledger
+from topologies.topic_left import in_force, judge_start, require_current_signer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aegis_stream.client.control_session import ControlRecord
+    from aegis_stream.control import Decision, Result, Terms
+    from aegis_stream.encryption import RotationSchedule
     from aegis_stream.keyring.maker import Change
+    from aegis_stream.keyring.manifest import Manifest
     from aegis_stream.keyring.state_file import StateFile
     from aegis_stream.signature import AgentSigner
 
 INTERVAL_S = 300.0
 READ_S = 120.0
-HEAL_PAUSE_S = 0.1
+LOOK_EVERY_S = 30.0
+"""The longest wait on the loop's clock for a time of day: the machine's clock may be set meanwhile."""
+SCHEDULE_AGAIN = dt.timedelta(hours=1)
+"""After a rotation by the schedule that was not possible."""
+
+_RESULT_PREFIX = f"{Kind.RESULT}/"
 
 _log = structlog.get_logger(__name__)
 
@@ -65,34 +75,43 @@ class RotationAgent:
         agent_keys: Iterable[bytes] = (),
         life_s: int = LIFE_S,
         interval_s: float = INTERVAL_S,
+        schedule: RotationSchedule | None = None,
+        terms: Terms | None = None,
         accept_rollback: int | None = None,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        """Nothing is connected yet; `published` and `overwritten` will count manifests, and records put right by key.
+        """Nothing is connected yet; counters say what was done.
 
-        agent_keys: public keys that manifests are taken from besides its own.  accept_rollback: the sequence at which
-        the topic stands, where it may stand below what the state file knows.
+        `published`: manifests; `answered`: results, by outcome; `overwritten`: records put right, by key; `ignored`:
+        records about commands that do not count, by reason.  `ready`: it has read everything.
+
+        agent_keys: public keys that manifests are taken from besides its own.  schedule: quarterly without one.
+        accept_rollback: the sequence at which the topic stands, where it may stand below what the state file knows.
 
         Raises ConfigurationError: the state file is damaged; KeyRefusedError: an agent key is not sound.
         """
-        self.overwritten: Counter[str] = Counter()
-        self.published = 0
+        self.answered: Counter[str] = Counter()
         self._deployment = deployment
         self._signer = signer
         self._connection = connection
         self._topic = topic
-        self._state_file = state_file
-        self._state = state_file.load()
+        self._ledger = Ledger(state_file, clock=clock)
         self._accept_rollback = accept_rollback
         self._interval_s = interval_s
         self._clock = clock
-        self._maker = ManifestMaker(signer, life_s=life_s)
-        self._guard = RecordGuard()
+        self._rotator = DEKRotator(signer, schedule=schedule, life_s=life_s, terms=terms)
+        self._desk = CommandDesk(terms=self._rotator.terms)
         self._woken = asyncio.Event()
+        self._late: list[ControlRecord] | None = []
+        self._fresh_due = 0.0
+        self.ready = False
+        self._schedule_from: dt.datetime | None = None
+        self.ignored = self._desk.ignored
+        self.overwritten = self._ledger.overwritten
         self.keyring = Keyring(
             deployment=deployment,
             agent_keys=[signer.public, *agent_keys],
-            known=None if accept_rollback is not None else self._state.published,
+            known=None if accept_rollback is not None else self._ledger.state.published,
             accept_expired=True,
         )
 
@@ -101,139 +120,179 @@ class RotationAgent:
 
         Raises BrokerUnavailableError: begin a new life later.  BrokerError(FENCED): another agent has taken over.
         BrokerError(CONTROL_EMPTY), ManifestRefusedError, ConfigurationError: the topic is not the one this agent left,
-        or not its own; an operator must look.
+        or not its own any more; an operator must look.
         """
         follower = ControlFollower(
-            self.keyring,
-            connection=self._connection,
-            topic=self._topic,
-            on_record=self._saw,
-            clock=self._clock,
+            self.keyring, connection=self._connection, topic=self._topic, on_record=self._saw, clock=self._clock
         )
         writer = ControlWriter(self._connection, self._topic, deployment=self._deployment)
         async with writer, follower:
             await follower.wait_end(READ_S)
-            manifest = self._manifest_to_go_on_from()
+            manifest = judge_start(
+                self.keyring,
+                topic=self._topic,
+                known=self._ledger.state.published,
+                accept_rollback=self._accept_rollback,
+            )
+            require_current_signer(manifest, self._signer)
             self._tell_start(manifest)
-            await self._publish(writer, self._maker.fresh(manifest, now=self._clock(), above=self._highest()))
-            due = asyncio.get_running_loop().time() + self._interval_s
+            highest = self._ledger.state.highest_sequence
+            await self._publish(writer, self._rotator.fresh(manifest, now=self._clock(), above=highest))
+            await self._read_commands()
             while not stop.is_set():
-                await self._wait(stop, follower, until=due)
-                await self._heal(writer)
-                if asyncio.get_running_loop().time() >= due:
-                    await self._publish(writer, self._maker.fresh(self._in_force(), now=self._clock()))
-                    due = asyncio.get_running_loop().time() + self._interval_s
+                self._woken.clear()
+                await self._ledger.heal(writer, self._genuine(), self.keyring)
+                await self._serve(writer)
+                if asyncio.get_running_loop().time() >= self._fresh_due:
+                    await self._publish(writer, self._rotator.fresh(self._in_force(), now=self._clock()))
+                await self._wait(stop, follower)
         _log.info("stopped", sequence=self._in_force().sequence)
 
-    def _highest(self) -> int:
-        return self._state.highest_sequence
+    @property
+    def published(self) -> int:
+        """How many manifests it has published."""
+        return self._ledger.published
 
     def _in_force(self) -> Manifest:
-        manifest = self.keyring.manifest
-        if manifest is None:
-            raise BrokerError(BrokerReason.CONTROL_EMPTY, f"there is no manifest on {self._topic}")
-        return manifest
-
-    def _manifest_to_go_on_from(self) -> Manifest:
-        """Judge what the topic holds at the start."""
-        manifest, published = self.keyring.manifest, self._state.published
-        if manifest is None:
-            self._refuse_without_manifest(published)
-        if self._accept_rollback is not None and manifest.sequence != self._accept_rollback:
-            raise ConfigurationError(
-                f"the manifest on {self._topic} has sequence {manifest.sequence}, not {self._accept_rollback}",
-                remedy="--accept-rollback names the sequence that the topic stands at, once you know why",
-            )
-        if manifest.agent_state(self._signer.key_id) is not KeyState.CURRENT:
-            raise ConfigurationError(
-                f"the manifest does not name {self._signer.key_id} as a current key of the agent",
-                remedy="set AEGIS_AGENT_SIGNING_KEY to the key that this deployment's followers pin",
-            )
-        return manifest
-
-    def _refuse_without_manifest(self, published: KnownSequence | None) -> NoReturn:
-        refusal = self.keyring.last_refusal
-        if published is not None and (refusal is None or refusal.reason == ManifestReason.SEQUENCE):
-            raise ManifestRefusedError(
-                ManifestReason.SEQUENCE,
-                f"{self._topic} stands below sequence {published.sequence}, which this agent has published",
-                remedy="`aegis keys restore` puts a backup back; `--accept-rollback SEQUENCE` accepts what is there",
-            )
-        if refusal is not None:
-            raise refusal
-        raise BrokerError(
-            BrokerReason.CONTROL_EMPTY,
-            f"there is no manifest on {self._topic}",
-            remedy="run `aegis keys init` once for each deployment, or `aegis keys restore` where there was one",
-        )
+        return in_force(self.keyring, topic=self._topic)
 
     def _tell_start(self, manifest: Manifest) -> None:
         for version in self.keyring.missing():
             _log.error("a DEK record is lost", dek_version=version, remedy="`aegis keys restore` puts it back")
+        due = self._rotator.due_at(manifest)
         _log.info(
             "started",
             deployment=self._deployment,
             sequence=manifest.sequence,
             active_version=manifest.active.version.text,
+            rotation_due=None if due is None else due.isoformat(),
             agent=self._signer.key_id,
         )
 
-    async def _publish(self, writer: ControlWriter, change: Change) -> None:
-        """Write a change; the state file says that it may be there before it can be."""
-        self._state = KnownState(self._state.published, change.known)
-        await asyncio.to_thread(self._state_file.store, self._state)
-        offsets = await writer.write(change.writes)
-        for (key, value), offset in zip(change.writes, offsets, strict=True):
-            self.keyring.offer(key, value, now=self._clock())
-            self._guard.saw(key, value, offset)
-        self.published += 1
-        self._state = KnownState(change.known)
-        await asyncio.to_thread(self._state_file.store, self._state)
-        _log.info(
-            "published",
-            sequence=change.manifest.sequence,
-            expires_at=change.manifest.expires_at.isoformat(),
-            records=len(change.writes),
-        )
+    async def _read_commands(self) -> None:
+        """Read everything once more, now that the manifest says whose signatures count; then take what came meanwhile.
+
+        Nothing is decided before: a veto may stand further down than what it forbids.
+        """
+        session = await ControlSession.open(self._connection, self._topic, position=None)
+        try:
+            end, position = await session.end(), 0
+            while position < end:
+                records, position = await session.read()
+                for record in records:
+                    self._take(record, live=False)
+        finally:
+            await session.close()
+        self.ready = True
+        late, self._late = self._late or [], None
+        for record in late:
+            if record.offset >= position:
+                self._take(record, live=True)
+
+    def _saw(self, record: ControlRecord) -> None:
+        """Take a record of the follower's; commands that come before they can be judged wait."""
+        key = record.key or ""
+        if key == MANIFEST_KEY or key.startswith((DEK_PREFIX, _RESULT_PREFIX)):
+            self._ledger.saw(record)
+            self._woken.set()
+        if TopicKey.parse(key) is None:
+            return
+        if self._late is None:
+            self._take(record, live=True)
+        elif self.published:
+            self._late.append(record)
+
+    def _take(self, record: ControlRecord, *, live: bool) -> None:
+        if record.key is not None and self._desk.offer(record.key, record.value, manifest=self._in_force(), live=live):
+            self._woken.set()
+
+    async def _serve(self, writer: ControlWriter) -> None:
+        """Do everything that can be done now: commands first, so that what waits for a veto is still decided by it."""
+        while True:
+            now, manifest = self._clock(), self._in_force()
+            decision = self._desk.next_decision(manifest=manifest, records=self.keyring.view.records, now=now)
+            if decision is None:
+                break
+            await self._carry_out(writer, decision)
+        settled = self._rotator.settle(self._in_force(), now=self._clock())
+        if settled is not None:
+            await self._publish(writer, settled)
+        await self._keep_schedule(writer)
+
+    async def _carry_out(self, writer: ControlWriter, decision: Decision) -> None:
+        """Publish a change with its answer, or the answer alone."""
+        change = self._rotator.carry_out(decision, self._in_force(), now=self._clock())
+        result = decision.result if change is None else decision.stamped(change.manifest.sequence)
+        key, value = TopicKey(Kind.RESULT, result.id).text, self._rotator.sign_result(result)
+        answer: list[tuple[str, bytes | None]] = [*((gone, None) for gone in decision.tombstones), (key, value)]
+        if change is None:
+            await self._ledger.write(writer, answer, self.keyring)
+        else:
+            await self._publish(writer, change, answer)
+        self._desk.answered(result, value)
+        self.answered[result.outcome.value] += 1
+        _tell_answer(result)
+        require_current_signer(self._in_force(), self._signer)
+
+    async def _keep_schedule(self, writer: ControlWriter) -> None:
+        """Rotate where the active DEK's time is over, by the code of `rotate-dek`."""
+        due, now = self._schedule_due(), self._clock()
+        if due is None or now < due:
+            return
+        try:
+            change = self._rotator.rotate(self._in_force(), now=now)
+        except CommandRefusedError as refusal:
+            self._schedule_from = now + SCHEDULE_AGAIN
+            _log.error("not rotated by the schedule", why=str(refusal), remedy=refusal.remedy)
+            return
+        await self._publish(writer, change)
+        _log.info("rotated by the schedule", active_version=change.manifest.active.version.text, due=due.isoformat())
+
+    def _schedule_due(self) -> dt.datetime | None:
+        due = self._rotator.due_at(self._in_force())
+        return due if due is None or self._schedule_from is None else max(due, self._schedule_from)
+
+    async def _publish(
+        self, writer: ControlWriter, change: Change, also: Sequence[tuple[str, bytes | None]] = ()
+    ) -> None:
+        await self._ledger.publish(writer, change, self.keyring, also)
+        self._fresh_due = asyncio.get_running_loop().time() + self._interval_s
 
     def _genuine(self) -> dict[str, bytes]:
         """Return what must stand last under each key that is the agent's alone."""
-        genuine = {MANIFEST_KEY: self.keyring.view.value}
-        for entry in self._in_force().deks:
+        manifest = self._in_force()
+        genuine = {MANIFEST_KEY: self.keyring.view.value, **self._desk.genuine(manifest)}
+        for entry in manifest.deks:
             value = self.keyring.record_value(entry.version.text)
             if value is not None:
                 genuine[DEK_PREFIX + entry.version.text] = value
         return genuine
 
-    def _saw(self, record: ControlRecord) -> None:
-        if record.key == MANIFEST_KEY or (record.key or "").startswith(DEK_PREFIX):
-            self._guard.saw(str(record.key), record.value, record.offset)
-            self._woken.set()
-
-    async def _heal(self, writer: ControlWriter) -> None:
-        """Write the genuine records again where something else stands last."""
-        self._woken.clear()
-        genuine = self._genuine()
-        self._guard.forget_others(genuine)
-        wrong = self._guard.overwritten(genuine)
-        if not wrong:
-            return
-        offsets = await writer.write(wrong)
-        for (key, value), offset in zip(wrong, offsets, strict=True):
-            self._guard.saw(key, value, offset)
-            self.overwritten[key] += 1
-            _log.warning("somebody wrote over a record; it is put right", key=key, sha256=record_sha256(value))
-        await asyncio.sleep(HEAL_PAUSE_S)  # a flood must not keep the agent from its own work
-
-    async def _wait(self, stop: asyncio.Event, follower: ControlFollower, *, until: float) -> None:
-        """Return at `until`, or earlier: to stop, or because a record came in."""
+    async def _wait(self, stop: asyncio.Event, follower: ControlFollower) -> None:
+        """Return when something is due, or earlier: to stop, or because a record came in."""
         waits = [asyncio.ensure_future(wait) for wait in (stop.wait(), self._woken.wait(), follower.join())]
         try:
-            timeout_s = max(0.0, until - asyncio.get_running_loop().time())
-            await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=self._idle_s(), return_when=asyncio.FIRST_COMPLETED)
             if waits[2].done():
                 waits[2].result()
                 raise follower.problem or AegisError("the follower of the control topic has stopped")
         finally:
             for wait in waits:
                 wait.cancel()
+
+    def _idle_s(self) -> float:
+        """Return for how long nothing is due."""
+        dates = [when for when in (self._schedule_due(), self._desk.next_deadline()) if when is not None]
+        dates_s = [(when - self._clock()).total_seconds() for when in dates]
+        return max(0.0, min(LOOK_EVERY_S, self._fresh_due - asyncio.get_running_loop().time(), *dates_s))
+
+
+def _tell_answer(result: Result) -> None:
+    _log.info(
+        "answered",
+        command=result.id,
+        kind=None if result.kind is None else result.kind.value,
+        outcome=result.outcome.value,
+        reason=None if result.reason is None else result.reason.value,
+        sequence=result.sequence,
+    )

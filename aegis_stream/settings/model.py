@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Interval = Annotated[str, StringConstraints(pattern=r"^(off|monthly|quarterly|yearly|[1-9][0-9]{0,5}[smhdw])$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", re.ASCII)
@@ -99,6 +100,20 @@ class Settings(BaseSettings):
     manifest_interval_s: int = Field(300, ge=1, le=86_400, description="how often the agent signs one, seconds")
     manifest_grace_s: int = Field(
         86_400, ge=0, le=2_592_000, description="how long a running follower keeps an expired manifest, seconds"
+    )
+    rotation_interval: Interval = Field(
+        "quarterly",
+        description="when the agent rotates the DEK itself: monthly, quarterly or yearly on the first day, 00:00 UTC, "
+        "an interval like 90d (s, m, h, d, w) after the last rotation, or off",
+    )
+    rotation_jitter_s: int = Field(
+        3_600, ge=0, le=2_592_000, description="it does so up to so much later, seconds, the same for the same DEK"
+    )
+    custodian_veto_s: int = Field(
+        259_200,
+        ge=60,
+        le=2_592_000,
+        description="how long a custodian replaced without the old key may object, seconds",
     )
 
     # Work
