@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
 LONG = os.environ.get("AEGIS_CHAOS") == "long"
-EVENTS = 60_000 if LONG else 8_000
+EVENTS = 60_000 if LONG else 16_000
 PARTITIONS = 4
 POISON_EVERY = 400
-PER_SECOND = 800 if LONG else 250
+PER_SECOND = 800 if LONG else 350
+FLOODS = (0.3, 0.75)
+"""Before the first and after the second share of the events there is no pause."""
 
 
 def raw(number: int) -> bytes:
@@ -44,10 +47,12 @@ def raw(number: int) -> bytes:
 
 @dataclass
 class Feed:
-    """Sends the events at a steady rate, whatever happens to the broker."""
+    """Sends the events, whatever happens to the broker: a flood, then a steady stream, then a flood again.
+
+    In a flood the enricher has lists in every stage, so that a kill leaves outputs that were not yet committed.
+    """
 
     stage: Stage
-    sent: int = 0
     offsets: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     """The number of each event by partition, in the order of their offsets."""
 
@@ -60,12 +65,43 @@ class Feed:
                 await asyncio.gather(*futures)
                 for number in batch:
                     self.offsets[number % PARTITIONS].append(number)
-                self.sent = batch[-1] + 1
-                await asyncio.sleep(0.2)
+                if FLOODS[0] <= batch[-1] / EVENTS <= FLOODS[1]:
+                    await asyncio.sleep(0.2)
 
     async def until_done(self, share: float) -> None:
         """Wait until that share of all events is committed by the enrichers."""
         await self.stage.until_committed(int(EVENTS * share), timeout_s=240)
+
+
+async def kill_in_flight(stage: Stage, process: EnricherProcess, *, at_the_latest: float) -> None:
+    """Kill it while the broker has outputs that are not yet committed, so that the next one must repeat them.
+
+    It is frozen to look, and let go on where nothing is in flight; at that share of the events it is killed anyhow.
+    """
+    while sum((await stage.committed()).values()) < EVENTS * at_the_latest:
+        process.running.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(0.05)  # what it has sent arrives
+        if await uncommitted_outputs(stage):
+            break
+        process.running.send_signal(signal.SIGCONT)
+        await asyncio.sleep(0.01)
+    process.kill()
+
+
+async def uncommitted_outputs(stage: Stage) -> bool:
+    """Tell whether the last record of some partition comes from an offset that is not committed."""
+    committed = await stage.committed()
+    async with AIOKafkaConsumer(**stage.connection) as consumer:
+        places = [TopicPartition(stage.encrypted, number) for number in range(PARTITIONS)]
+        consumer.assign(places)
+        for place, end in (await consumer.end_offsets(places)).items():
+            if end:
+                consumer.seek(place, end - 1)
+                record = await consumer.getone(place)
+                source = orjson.loads(record.value)["_aegis"]["src"]
+                if int(source.rpartition("/")[2]) >= committed.get(place.partition, 0):
+                    return True
+    return False
 
 
 async def written(stage: Stage) -> int:
@@ -102,8 +138,8 @@ async def test_nothing_is_lost_and_readers_see_each_event_once_and_in_order(
         second = EnricherProcess(stage.environment(), log=tmp_path / "second.log")
         feeding = asyncio.create_task(feed.run())
         processes.callback(feeding.cancel)
-        await feed.until_done(0.10)
-        first.kill()
+        await feed.until_done(0.02)
+        await kill_in_flight(stage, first, at_the_latest=0.3)
         first.start()
         await feed.until_done(0.30)
         processes.enter_context(second)
@@ -112,10 +148,11 @@ async def test_nothing_is_lost_and_readers_see_each_event_once_and_in_order(
         await asyncio.to_thread(kafka_server.restart, hard=LONG)
         await feed.until_done(0.60)
         assert await asyncio.to_thread(second.stop) == 0
-        await feed.until_done(0.75)
-        first.kill()
+        await feed.until_done(0.76)
+        await kill_in_flight(stage, first, at_the_latest=0.99)
         first.start()
         await feeding
+        await asyncio.to_thread(first.until_ready)
         await feed.until_done(1.0)
         assert await asyncio.to_thread(first.stop) == 0
 
