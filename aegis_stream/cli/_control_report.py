@@ -36,7 +36,7 @@ def print_standing(shape: dict[str, Any]) -> None:
         console.print(f"reason: {command['reason']}")
         console.print(f"issued {command['issued_at']}, valid until {command['expires_at']}")
         console.print(f"arguments: {orjson.dumps(command['arguments']).decode()}")
-    for name in ("signed_by", "rejected_by", "missing"):
+    for name in ("signed_by", "signer_keys", "rejected_by", "missing"):
         if shape[name]:
             console.print(f"{name.replace('_', ' ')}: {_words(shape[name])}")
     for each in shape["ignored"]:

@@ -16,6 +16,7 @@ from aegis_stream.client.control_session import ControlSession
 from aegis_stream.client.follow import ControlFollower
 from aegis_stream.client.publish import publish
 from aegis_stream.control import CommandBook, judge
+from aegis_stream.control.history import who_signed
 from aegis_stream.control.topic_keys import TopicKey
 from aegis_stream.errors import BrokerError, BrokerReason, CommandReason, CommandRefusedError
 from aegis_stream.keyring.dsse import Kind
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from aegis_stream.client.control_session import ControlRecord
     from aegis_stream.control import Case, Judgement, Result
+    from aegis_stream.control.history import Signed
     from aegis_stream.keyring.dek_record import DekRecord
     from aegis_stream.keyring.manifest import Manifest
     from aegis_stream.settings import Settings
@@ -39,11 +41,15 @@ def _now() -> dt.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a command stands: what the records on the topic come to, and the agent's answer once there is one."""
+    """Where a command stands: what the records on the topic come to, and the agent's answer once there is one.
+
+    signed: who has signed it, by whichever key, whether that counts now or not.
+    """
 
     case: Case
     judgement: Judgement
     result: Result | None
+    signed: tuple[Signed, ...]
 
 
 class CommandClient:
@@ -156,8 +162,9 @@ class CommandClient:
                 return standing
 
     def _standing(self, case: Case) -> Standing:
-        judgement = judge(case, manifest=self.manifest, now=self._clock())
-        return Standing(case, judgement, self.book.result(case.id))
+        manifest = self.manifest
+        judgement = judge(case, manifest=manifest, now=self._clock())
+        return Standing(case, judgement, self.book.result(case.id), who_signed(case, judgement.command, manifest))
 
     async def _read_commands(self) -> None:
         """Read everything once more, now that the manifest says whose signatures count."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -15,7 +17,6 @@ from aegis_stream.cli import main
 from aegis_stream.client.command_client import CommandClient
 from aegis_stream.settings import load_settings
 from tests.support.control_topic import make_topic
-from topologies.rotate_deks import run_agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from aegis_stream.client.command_client import Standing
     from aegis_stream.keyring.manifest import Manifest
-    from aegis_stream.settings import Settings
     from tests.support.command_line import CommandLine
 
 PEOPLE = ("risk-lead", "security-lead", "recovery")
@@ -117,30 +117,18 @@ class Place:
         }
         return cls(folder, operator | {"AEGIS_STATE_DIR": str(folder / "state")}, agent)
 
-    def agent_settings(self) -> Settings:
-        """Return what the rotation agent is told."""
-        with pytest.MonkeyPatch.context() as patch:
-            for variable, value in self.agent.items():
-                patch.setenv(variable, value)
-            return load_settings()
-
 
 @contextmanager
-def running_agent(settings: Settings) -> Iterator[None]:
-    """Let the rotation agent work in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    codes: list[int] = []
-
-    def work() -> None:
-        codes.append(loop.run_until_complete(run_agent(settings, stop)))
-        loop.close()
-
-    thread = Thread(target=work, daemon=True)
-    thread.start()
+def running_agent(place: Place) -> Iterator[None]:
+    """Let the rotation agent of a deployment work in a process of its own; it must end in good order."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")} | place.agent
+    log = place.folder / "agent.log"
+    with log.open("ab") as file:
+        process = subprocess.Popen([sys.executable, "-m", "aegis_stream", "run", "rotator"], env=environ, stderr=file)
     try:
         yield
+        process.terminate()
+        assert process.wait(timeout=30) == 0, log.read_text()[-2_000:]
     finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(timeout=30)
-        assert codes == [0]
+        process.kill()
+        process.wait()
