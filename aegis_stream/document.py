@@ -23,16 +23,20 @@ _INTEGER_MIN = -(2**63)
 _INTEGER_MAX = 2**64 - 1
 _BIG = float(2**63)
 
-# Tokens of a document; surrogates inside a string are judged apart.  Possessive, so linear on any input.
+# Tokens of a document; possessive, so linear on any input.  A run is what can hold no fault: it is taken in one step.
 _TOKEN = re.compile(
-    r"""[ \t\n\r]*(?:(?P<open>[{\[])|(?P<close>[}\]])|(?P<mark>[,:])
+    r"""[ \t\n\r]*+(?:(?P<open>[{\[])|(?P<close>[}\]])
+    |(?P<run>(?:[ \t\n\r,:]++|"[^"\\\x00-\x1f]*+"|true|false|null
+        |-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]++)?(?:[eE][+-]?[0-9]{1,2})?(?![0-9.eE]))++)
     |(?P<string>"(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+")
-    |(?P<number>-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?)
-    |(?P<word>true|false|null))""",
+    |(?P<number>-?(?:0|[1-9][0-9]*+)(?P<fraction>\.[0-9]++)?(?P<exponent>[eE][+-]?[0-9]++)?))""",
     re.VERBOSE,
 )
+_BEGIN = re.compile(r"[ \t\n\r]*+\{")
 _SURROGATE = re.compile(r"\\\\|\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>[dD][89a-fA-F]))")
-_STRING_OR_LONG_INTEGER = re.compile(r'"(?:[^"\\]++|\\.)*+"|(?P<integer>-?[0-9]{19,})(?![0-9.eE])', re.DOTALL)
+_STRING_OR_LONG_INTEGER = re.compile(
+    r'"(?:[^"\\]++|\\.)*+"|(?<![0-9.eE+-])(?P<integer>-?[0-9]{19,}+)(?![0-9.eE])', re.DOTALL
+)
 _BLANKS_BEHIND_QUOTE = (b'" ', b'"\n', b'"\r', b'"\t')
 _GAP_BEFORE_COLON = re.compile(rb'"[ \t\n\r]+:')
 _DIGITS = 20  # no 64-bit integer is longer, so none beyond needs converting
@@ -81,15 +85,20 @@ def fault_of(raw: bytes, max_depth: int) -> Fault:
         text = raw.decode()
     except UnicodeDecodeError:
         return "not-json"
+    if _BEGIN.match(text) is None:
+        return "not-json"
     at, depth = 0, 0
-    while (match := _TOKEN.match(text, at)) is not None and (depth > 0 or match["open"] == "{"):
-        at = match.end()
-        depth += (match["open"] is not None) - (match["close"] is not None)
-        if depth > max_depth:
-            return "too-deep"
-        if match["number"] is not None and _number_fault(match):
+    while (match := _TOKEN.match(text, at)) is not None:
+        at, kind = match.end(), match.lastgroup
+        if kind == "open":
+            depth += 1
+            if depth > max_depth:
+                return "too-deep"
+        elif kind == "close":
+            depth -= 1
+        elif kind == "number" and _number_fault(match):
             return "number"
-        if depth == 0 or (match["string"] is not None and _has_lone_surrogate(match["string"])):
+        if depth <= 0 or (kind == "string" and _has_lone_surrogate(match[0])):
             break
     return "not-json"
 

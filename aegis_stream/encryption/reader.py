@@ -52,6 +52,8 @@ _BLOB_MIN = 30
 _NONCE_AT = 2
 _BODY_AT = 14
 _SHAPES_MAX = 1024
+_UNSEEN = object()
+"""Equal to no text that an event can hold."""
 
 
 class _Refusal(Exception):  # noqa: N818 - control flow inside this file, never seen outside
@@ -241,7 +243,7 @@ def _shapes(targets: list[Target], version: str) -> _Fields:
     The three texts that are alike in all fields have their form checked where they first appear or differ.
     """
     parts: list[tuple[bytes, bytes]] = []
-    first_at: str | None = None
+    first_at: object = _UNSEEN
     mixed: str | None = None
     for _, _, field, place in targets:
         try:
@@ -265,11 +267,11 @@ def _shapes(targets: list[Target], version: str) -> _Fields:
         if dek != version or at != first_at:
             if type(dek) is not str or type(at) is not str or not is_dek_version(dek) or not is_timestamp(at):
                 raise _Refusal(ReadReason.MALFORMED, place.path)
-            if mixed is None and (dek != version or first_at is not None):
+            if mixed is None and (dek != version or first_at is not _UNSEEN):
                 mixed = place.path
-            first_at = at if first_at is None else first_at
+            first_at = at if first_at is _UNSEEN else first_at
         parts.append((blob, commitment))
-    return _Fields(parts, (first_at or "").encode(), mixed)
+    return _Fields(parts, b"" if first_at is _UNSEEN else str(first_at).encode(), mixed)
 
 
 def _json_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value but a string

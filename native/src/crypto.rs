@@ -112,18 +112,26 @@ pub fn unhex32(text: &[u8]) -> Option<[u8; 32]> {
     if text.len() != 64 {
         return None;
     }
+    let mut wrong = 0;
     for (byte, pair) in raw.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = lower_digit(pair[0])? << 4 | lower_digit(pair[1])?;
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        wrong |= high | low;
+        *byte = high << 4 | (low & 15);
     }
-    Some(raw)
+    (wrong < 16).then_some(raw)
 }
 
-fn lower_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// The value of each lower-case hex digit; 255 for all other bytes.
+static DIGITS: [u8; 256] = digits();
+
+const fn digits() -> [u8; 256] {
+    let mut table = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
     }
+    table
 }
 
 /// Compare without telling by the time taken where two values differ.

@@ -58,16 +58,26 @@ impl Default for Names<'_> {
     }
 }
 
-/// True where one of eight bytes is a quote, a backslash or a control character.
-fn has_special(chunk: u64) -> bool {
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// Not zero in its high bits where one of eight bytes is a quote, a backslash or a control character.
+fn special(chunk: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
     let quote = chunk ^ (ONES * u64::from(b'"'));
     let slash = chunk ^ (ONES * u64::from(b'\\'));
     let quotes = quote.wrapping_sub(ONES) & !quote;
     let slashes = slash.wrapping_sub(ONES) & !slash;
     let controls = chunk.wrapping_sub(ONES * 0x20) & !chunk;
-    (quotes | slashes | controls) & HIGHS != 0
+    quotes | slashes | controls
+}
+
+/// Tell whether a piece of a text, a multiple of eight bytes long, has a special byte.
+fn has_special(piece: &[u8]) -> bool {
+    let found = piece
+        .chunks_exact(8)
+        .filter_map(|chunk| chunk.try_into().ok())
+        .fold(0, |found, chunk| found | special(u64::from_le_bytes(chunk)));
+    found & HIGHS != 0
 }
 
 impl<'a> Scanner<'a> {
@@ -133,11 +143,10 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            while let Some(chunk) = self.text.get(self.at..self.at + 8) {
-                let Ok(chunk) = <[u8; 8]>::try_from(chunk) else { return Err(HandedBack) };
-                if has_special(u64::from_le_bytes(chunk)) {
-                    break;
-                }
+            while self.text.get(self.at..self.at + 32).is_some_and(|piece| !has_special(piece)) {
+                self.at += 32;
+            }
+            while self.text.get(self.at..self.at + 8).is_some_and(|piece| !has_special(piece)) {
                 self.at += 8;
             }
             match self.peek() {

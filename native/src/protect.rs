@@ -21,35 +21,57 @@ pub struct Session {
     pub dek_version: String,
 }
 
-/// What a protected event used.
-pub struct Protected {
-    pub value: Vec<u8>,
-    pub labels: Vec<u32>,
-    pub plaintext_bytes: u64,
-}
-
-/// What one call may use; beyond it the engine in Python opens another session.
+/// What one call may still use; beyond it the engine in Python opens another session.
+#[derive(Clone, Copy)]
 pub struct Limits {
     pub output_bytes: usize,
     pub fields: u64,
     pub plaintext_bytes: u64,
 }
 
-/// Protect one event.
+/// What one call has made: encrypted events one behind the other, and how often each label was met.
+#[derive(Default)]
+pub struct Made {
+    pub text: Vec<u8>,
+    pub by_label: Vec<u64>,
+}
+
+/// Protect one event: append it to `made`, take what it used from `limits`, and return where it ends.
 ///
 /// random: gives fresh random bytes.  at: `_encrypted_at`.  src: "topic/partition/offset", or empty.
 ///
 /// # Errors
-/// Whatever is unusual; nothing was encrypted then, but where the output is too large.
+/// Whatever is unusual; then nothing was appended.
+#[allow(clippy::too_many_arguments)]
 pub fn protect(
     raw: &[u8],
     policy: &Policy,
     session: &Session,
     src: &[u8],
     at: &[u8],
-    limits: &Limits,
+    limits: &mut Limits,
+    made: &mut Made,
     random: &mut dyn FnMut(&mut [u8]) -> Outcome<()>,
-) -> Outcome<Protected> {
+) -> Outcome<usize> {
+    let before = made.text.len();
+    let done = append(raw, policy, session, src, at, limits, made, random);
+    if done.is_err() {
+        made.text.truncate(before);
+    }
+    done
+}
+
+#[allow(clippy::too_many_arguments)]
+fn append(
+    raw: &[u8],
+    policy: &Policy,
+    session: &Session,
+    src: &[u8],
+    at: &[u8],
+    limits: &mut Limits,
+    made: &mut Made,
+    random: &mut dyn FnMut(&mut [u8]) -> Outcome<()>,
+) -> Outcome<usize> {
     let mut walk = Walk::new(Scanner::checked(raw)?, policy);
     walk.run(LEVELS)?;
     if walk.top.aegis.is_some() {
@@ -78,7 +100,8 @@ pub fn protect(
     let mut ours = hmac::Context::with_key(&session.keys.commitment);
     ours.update(&aad);
 
-    let mut out = Vec::with_capacity(raw.len() * 2 + count * 420 + session.head.len() + 256);
+    let out = &mut made.text;
+    let begin = out.len();
     let mut commitments: Vec<[u8; 32]> = Vec::with_capacity(count);
     let mut blob = Vec::with_capacity(256);
     let mut copied = walk.top.object.start;
@@ -95,7 +118,7 @@ pub fn protect(
         session.keys.seal(&mut blob, &aad)?;
         out.extend_from_slice(&raw[copied..target.span.start]);
         copied = target.span.end;
-        field(&mut out, session.dek_version.as_bytes(), &blob, mac.as_ref(), at);
+        field(out, session.dek_version.as_bytes(), &blob, mac.as_ref(), at);
     }
     // Sealed in place: only what a failed seal left behind could still be in the clear.
     blob.zeroize();
@@ -108,17 +131,25 @@ pub fn protect(
     out.extend_from_slice(&identity);
     out.extend_from_slice(b"\",\"set\":\"");
     let tag = set_tag(&session.keys, session.dek_version.as_bytes(), &bound, &walk, &commitments)?;
-    hex(&mut out, tag.as_ref());
+    hex(out, tag.as_ref());
     if !src.is_empty() {
         out.extend_from_slice(b"\",\"src\":\"");
         out.extend_from_slice(src);
     }
     out.extend_from_slice(b"\"}}");
-    if out.len() > limits.output_bytes {
+    if out.len() - begin > limits.output_bytes {
         return Err(HandedBack);
     }
-    let labels = walk.targets.iter().map(|target| target.label).collect();
-    Ok(Protected { value: out, labels, plaintext_bytes: size as u64 })
+    limits.fields -= count as u64;
+    limits.plaintext_bytes -= size as u64;
+    for target in &walk.targets {
+        let label = target.label as usize;
+        if made.by_label.len() <= label {
+            made.by_label.resize(label + 1, 0);
+        }
+        made.by_label[label] += 1;
+    }
+    Ok(made.text.len())
 }
 
 /// The member `event_id` as it is published; its text goes to `room`.

@@ -3,7 +3,7 @@
 use crate::crypto::Keys;
 use crate::open::{head_of, open, session_of, Known};
 use crate::policy::Policy;
-use crate::protect::{protect, Limits, Protected, Session, ID};
+use crate::protect::{protect, Limits, Made, Session, ID};
 use crate::{HandedBack, Outcome};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -11,10 +11,13 @@ use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyList};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 /// Random bytes are drawn from the operating system in pieces of this size.
 const DRAW: usize = 4096;
+
+/// The largest room for outputs that is kept for the next batch.
+const ROOM: usize = 64 << 20;
 
 fn refused(what: &'static str) -> impl FnOnce(HandedBack) -> PyErr {
     move |_| PyValueError::new_err(what)
@@ -41,9 +44,9 @@ impl PyPolicy {
     }
 }
 
-/// A writer's session.
+/// A writer's session, with the room in which the outputs of its batches are made.
 #[pyclass(name = "WriterSession", frozen)]
-struct PyWriterSession(Session);
+struct PyWriterSession(Session, Mutex<Vec<Made>>);
 
 #[pymethods]
 impl PyWriterSession {
@@ -51,7 +54,7 @@ impl PyWriterSession {
     #[new]
     fn new(okm: &[u8], dek_version: String, head: &[u8]) -> PyResult<Self> {
         let keys = Keys::new(okm).map_err(refused("a session has 96 bytes of keys"))?;
-        Ok(PyWriterSession(Session { keys, head: head.to_vec(), dek_version }))
+        Ok(PyWriterSession(Session { keys, head: head.to_vec(), dek_version }, Mutex::default()))
     }
 }
 
@@ -126,41 +129,58 @@ fn protect_batch<'py>(
         .enumerate()
         .map(|(index, one)| (&one[..], sources.as_ref().map_or(&b""[..], |all| all[index].as_bytes())))
         .collect();
-    let results: Vec<Outcome<Protected>> = py.detach(|| {
+    // Each thread has its share of what the session may still encrypt.
+    let share = Limits { output_bytes, fields: fields / workers, plaintext_bytes: plaintext_bytes / workers };
+    let parts: Vec<Part> = py.detach(|| {
         spread(&inputs, threads, |part| {
             let mut random = Random::new();
-            // Each thread has its share of what the session may still encrypt.
-            let mut limits =
-                Limits { output_bytes, fields: fields / workers, plaintext_bytes: plaintext_bytes / workers };
-            part.iter()
+            let mut limits = share;
+            let mut made = session.1.lock().ok().and_then(|mut rooms| rooms.pop()).unwrap_or_default();
+            made.text.clear();
+            made.by_label.clear();
+            let ends = part
+                .iter()
                 .map(|(one, src)| {
-                    let done = protect(one, &policy.0, &session.0, src, at.as_bytes(), &limits, &mut |out| {
+                    protect(one, &policy.0, &session.0, src, at.as_bytes(), &mut limits, &mut made, &mut |out| {
                         random.fill(out)
-                    })?;
-                    limits.fields -= done.labels.len() as u64;
-                    limits.plaintext_bytes -= done.plaintext_bytes;
-                    Ok(done)
+                    })
                 })
-                .collect()
+                .collect();
+            vec![Part { ends, made, left: limits }]
         })
     });
     let values = PyList::empty(py);
     let mut by_label: HashMap<u32, u64> = HashMap::new();
     let (mut used_fields, mut used_bytes) = (0, 0);
-    for result in results {
-        match result {
-            Ok(done) => {
-                values.append(PyBytes::new(py, &done.value))?;
-                used_fields += done.labels.len() as u64;
-                used_bytes += done.plaintext_bytes;
-                for label in done.labels {
-                    *by_label.entry(label).or_default() += 1;
+    for part in parts {
+        let mut start = 0;
+        for end in part.ends {
+            match end {
+                Ok(end) => {
+                    values.append(PyBytes::new(py, &part.made.text[start..end]))?;
+                    start = end;
                 }
+                Err(HandedBack) => values.append(py.None())?,
             }
-            Err(HandedBack) => values.append(py.None())?,
+        }
+        for (label, count) in (0_u32..).zip(&part.made.by_label) {
+            *by_label.entry(label).or_default() += count;
+        }
+        used_fields += share.fields - part.left.fields;
+        used_bytes += share.plaintext_bytes - part.left.plaintext_bytes;
+        if let (Ok(mut rooms), true) = (session.1.lock(), part.made.text.capacity() <= ROOM) {
+            rooms.push(part.made);
         }
     }
+    by_label.retain(|_, count| *count > 0);
     Ok((values, by_label, used_fields, used_bytes))
+}
+
+/// What one thread did: where each event ends in what was made, or that it is handed back.
+struct Part {
+    ends: Vec<Outcome<usize>>,
+    made: Made,
+    left: Limits,
 }
 
 /// A reader's sessions: those that Python has derived and judged.
