@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from topologies.side_doors import SideDoors
     from topologies.writer import BatchEncryptor, Writer
 
+    Records = Sequence[ConsumerRecord[bytes | None, bytes | None]]
+
+PIECE_RECORDS = 100
+"""Records that are protected and put into a batch together: what they become, over half a megabyte, then still stands
+in the processor's cache.  A list at once takes a tenth longer."""
+
 _PSEUDONYM_BYTES = 64
+RECORDS_AT_ONCE = 128
+"""Records protected before they are appended: what is appended is then still in the processor's cache."""
 
 
 class Outputs(NamedTuple):
@@ -52,25 +60,31 @@ class ListProtector:
         refusals: Counter[str] = Counter()
         append, surely_fits = output.append, self._surely_fits
         no_headers: list[tuple[str, bytes | None]] = []
-        for record, result in zip(work.records, self._results(work, writer.encryptor), strict=True):
-            if record.key is None and not record.headers and type(result) is Protected:  # most records, so first
-                value = result.value
-                if len(value) <= surely_fits:
-                    append(record.timestamp, None, value, no_headers)
-                    continue
-            reason = result.reason if isinstance(result, Rejected) else self._pass_on(output, record, result)
-            if reason is not None:
-                refusals[reason] += 1
-                letter = seal_dead_letter(record, reason, writer, max_bytes=self._limits.dead_letter)
-                dead.append(None, None, letter.value, letter.headers)
-                if not letter.complete:
-                    self._doors.dropped["unsealable-header"] += len(record.headers)
+        place = f"{work.partition.topic}/{work.partition.partition}/"
+        for start in range(0, len(work.records), RECORDS_AT_ONCE):
+            records = work.records[start : start + RECORDS_AT_ONCE]
+            for record, result in zip(records, self._results(records, place, writer.encryptor), strict=True):
+                if record.key is None and not record.headers and type(result) is Protected:  # most records, so first
+                    value = result.value
+                    if len(value) <= surely_fits:
+                        append(record.timestamp, None, value, no_headers)
+                        continue
+                reason = result.reason if isinstance(result, Rejected) else self._pass_on(output, record, result)
+                if reason is not None:
+                    refusals[reason] += 1
+                    letter = seal_dead_letter(record, reason, writer, max_bytes=self._limits.dead_letter)
+                    dead.append(None, None, letter.value, letter.headers)
+                    if not letter.complete:
+                        self._doors.dropped["unsealable-header"] += len(record.headers)
         return Outputs(output.close(), dead.close(), refusals)
 
-    def _results(self, work: RecordList, encryptor: BatchEncryptor) -> Sequence[Protected | Rejected | None]:
-        """Return one result a record; None is a record without a value that may pass as it is."""
-        records = work.records
-        place = f"{work.partition.topic}/{work.partition.partition}/"
+    def _results(
+        self, records: Sequence[ConsumerRecord[bytes | None, bytes | None]], place: str, encryptor: BatchEncryptor
+    ) -> Sequence[Protected | Rejected | None]:
+        """Return one result a record; None is a record without a value that may pass as it is.
+
+        place: "topic/partition/".
+        """
         values = [record.value for record in records]
         if None not in values and not self._doors.any_to_judge(records):
             return encryptor.protect_batch(values, sources=[f"{place}{record.offset}" for record in records])
