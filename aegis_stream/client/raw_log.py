@@ -34,7 +34,11 @@ async def raw_log(connection: Mapping[str, Any], topic: str, *, partition: int =
     await preflight(connection, topics=[topic])
     place = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(
-        **connection, group_id=None, enable_auto_commit=False, isolation_level="read_uncommitted"
+        **connection,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_uncommitted",
     )
     try:
         with our_broker_errors(doing):

@@ -52,14 +52,19 @@ class Scan:
         Raises BrokerError; KEKError: a DEK cannot be unwrapped now.
         """
         doing = f"reading {self._topic}"
-        await preflight(self._connection, topics=[self._topic])
+        partitions = (await preflight(self._connection, topics=[self._topic]))[self._topic]
+        places = [TopicPartition(self._topic, partition) for partition in range(partitions)]
         consumer = AIOKafkaConsumer(
-            **self._connection, group_id=None, enable_auto_commit=False, isolation_level="read_committed"
+            **self._connection,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
         )
         try:
             with our_broker_errors(doing):
                 await bounded(consumer.start(), doing)
-                ends = await self._begin(consumer, doing)
+                ends = await self._begin(consumer, places, doing)
             while ends:
                 with our_broker_errors(doing):
                     batches = await bounded(consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH), doing)
@@ -72,11 +77,10 @@ class Scan:
         finally:
             await consumer.stop()
 
-    async def _begin(self, consumer: AIOKafkaConsumer, doing: str) -> dict[TopicPartition, int]:
+    async def _begin(
+        self, consumer: AIOKafkaConsumer, places: list[TopicPartition], doing: str
+    ) -> dict[TopicPartition, int]:
         """Stand at the beginning of every partition; returns where each one that holds anything ends."""
-        await bounded(consumer.topics(), doing)  # fetches what the next line reads
-        partitions = consumer.partitions_for_topic(self._topic) or ()
-        places = [TopicPartition(self._topic, partition) for partition in sorted(partitions)]
         consumer.assign(places)
         begins = await bounded(consumer.beginning_offsets(places), doing)
         ends = await bounded(consumer.end_offsets(places), doing)

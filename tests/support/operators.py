@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -90,16 +91,16 @@ class Place:
     agent: dict[str, str]
 
     @classmethod
-    def make(cls, kafka: str, folder: Path, name: str, **variables: str) -> Place:
-        """Make topic, custodians' keys and the first manifest."""
+    def make(cls, kafka: str, folder: Path, name: str, **topic_settings: str) -> Place:
+        """Make topics, custodians' keys and the first manifest; the settings are those of the control topic."""
         topic, keys = f"control.{name}", folder / "keys"
-        asyncio.run(make_topic(kafka, topic, cleanup_policy="compact"))
+        asyncio.run(make_topic(kafka, topic, cleanup_policy="compact", **topic_settings))
+        asyncio.run(make_topic(kafka, f"encrypted.{name}", partitions=2))
         common = {
             "AEGIS_BROKER": kafka,
             "AEGIS_DEPLOYMENT": name[:90],
             "AEGIS_TOPIC_CONTROL": topic,
             "AEGIS_TOPIC_ENCRYPTED": f"encrypted.{name}",
-            **variables,
         }
         options = [f"--{person}={folder / person}.pub" for person in PEOPLE[:2]]
         with pytest.MonkeyPatch.context() as patch:
@@ -113,19 +114,27 @@ class Place:
         agent = operator | {
             "AEGIS_AGENT_SIGNING_KEY_FILE": str(keys / "agent-signing.key"),
             "AEGIS_STATE_DIR": str(folder / "agent-state"),
+            "AEGIS_MANIFEST_INTERVAL_S": "1",
             "AEGIS_WEB_PORT": "off",
         }
         return cls(folder, operator | {"AEGIS_STATE_DIR": str(folder / "state")}, agent)
 
 
 @contextmanager
-def running_agent(place: Place) -> Iterator[None]:
+def running_agent(place: Place, *options: str) -> Iterator[None]:
     """Let the rotation agent of a deployment work in a process of its own; it must end in good order."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")} | place.agent
     log = place.folder / "agent.log"
     with log.open("ab") as file:
-        process = subprocess.Popen([sys.executable, "-m", "aegis_stream", "run", "rotator"], env=environ, stderr=file)
+        command = [sys.executable, "-m", "aegis_stream", "run", "rotator", *options]
+        begin = file.tell()
+        process = subprocess.Popen(command, env=environ, stderr=file)
     try:
+        deadline = time.monotonic() + 60
+        while b'"started"' not in log.read_bytes()[begin:]:
+            assert process.poll() is None, log.read_text()[-2_000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         yield
         process.terminate()
         assert process.wait(timeout=30) == 0, log.read_text()[-2_000:]

@@ -1,0 +1,196 @@
+"""After a compromise, a destruction, a loss: what operators can find out and put right, on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import datetime as dt
+import io
+import os
+import time
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from aegis_stream.custodian import BIP322Provider, OverrideRequest
+from aegis_stream.custodian.override import combined_hash
+from aegis_stream.custodian.provider import custodian_key_id
+from aegis_stream.keyring.strict_json import time_text
+from aegis_stream.wire import b64decode, b64encode
+from tests.support.command_line import CommandLine
+from tests.support.control_topic import delete_topic, make_topic, read_all
+from tests.support.operators import Operators, Place, running_agent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.kafka
+PROVIDER = BIP322Provider()
+COMPACTION = {"segment_ms": "300", "min_cleanable_dirty_ratio": "0.001", "max_compaction_lag_ms": "500"}
+
+
+@pytest.fixture(scope="module")
+def place(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Make a deployment whose control topic is compacted within seconds."""
+    folder = tmp_path_factory.mktemp("aftermath")
+    return Place.make(kafka, folder, f"aftermath-{os.getpid()}-{time.time_ns()}", **COMPACTION)
+
+
+@pytest.fixture
+def agent(place: Place) -> Iterator[None]:
+    """Let its agent run."""
+    with running_agent(place):
+        yield
+
+
+@pytest.fixture
+def operators(place: Place, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Operators:
+    """Let commands be typed there, with the KEK."""
+    monkeypatch.setenv("AEGIS_MASTER_KEK_PUBLIC_FILE", str(place.folder / "keys" / "kek.pub"))
+    monkeypatch.setenv("AEGIS_MASTER_KEK_PRIVATE_FILE", str(place.folder / "keys" / "kek.key"))
+    return Operators(CommandLine(monkeypatch, capsysbinary), place, monkeypatch)
+
+
+def override(operators: Operators, name: str, *signers: str) -> dict[str, str]:
+    """Make an override event of now, signed by the roles named."""
+    now = dt.datetime.now(dt.UTC)
+    event = {
+        "override_id": name,
+        "requested_by": "canary-requester",
+        "requested_at": time_text(now - dt.timedelta(minutes=1)),
+        "expires_at": time_text(now + dt.timedelta(hours=4)),
+        "override_justification": "canary-justification",
+    }
+    digest = OverrideRequest.from_event(event).message_hash()
+    signatures = [PROVIDER.sign(b64decode(operators.key(signer).read_text().strip()), digest) for signer in signers]
+    for signer, signature in zip(signers, signatures, strict=True):
+        event[f"{signer.replace('-', '_')}_signature"] = b64encode(signature)
+    if len(signers) == 2:
+        event["combined_hash"] = combined_hash(*signatures)
+    return event
+
+
+def send_encrypted(operators: Operators, *events: dict[str, str], more: tuple[bytes, ...] = ()) -> None:
+    """Encrypt events by the command and put them, and other values, on the encrypted topic."""
+    with pytest.MonkeyPatch.context() as patch:
+        key = operators.folder / "keys" / "session-signing-enricher.key"
+        patch.setenv("AEGIS_SESSION_SIGNING_KEY_FILE", str(key))
+        ended = operators.aegis("encrypt", stdin=b"".join(orjson.dumps(event) + b"\n" for event in events))
+    assert ended.code == 0, ended.err
+    assert len(ended.out.splitlines()) == len(events)
+
+    async def send() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=os.environ["AEGIS_BROKER"]) as producer:
+            for number, value in enumerate([*ended.out.splitlines(), *more]):
+                await producer.send_and_wait(os.environ["AEGIS_TOPIC_ENCRYPTED"], value, partition=number % 2)
+
+    asyncio.run(send())
+
+
+@pytest.mark.usefixtures("agent")
+def test_emergency_and_the_audit_of_the_lost_key(operators: Operators, tmp_path: Path) -> None:
+    """Every decision of the key, which of them hold, and which open requests are signed again by which command."""
+    lost = custodian_key_id(b64decode((operators.folder / "risk-lead.pub").read_text().strip()))
+    send_encrypted(
+        operators,
+        override(operators, "ovr-good", "risk-lead", "security-lead"),
+        override(operators, "ovr-half", "risk-lead"),
+        override(operators, "ovr-other", "security-lead"),
+    )
+    ended = operators.aegis("audit", "overrides", "--key", lost, "--json")
+    decisions = {each["override_id"]: each for each in orjson.loads(ended.out)["decisions"]}
+    assert (ended.code, set(decisions)) == (1, {"ovr-good", "ovr-half"})
+    assert decisions["ovr-good"]["verified"]
+    assert decisions["ovr-half"]["reason"] == "partial"
+
+    new = operators.new_key("risk-lead-2")
+    command = operators.ask("emergency", "--new-risk-lead", new, "--rotate-dek", by="security-lead")
+    operators.ask("control", "approve", command["id"], "--wait", "0", by="risk-lead-2")
+    assert operators.ask("control", "approve", command["id"], by="recovery")["state"] == "executed"
+    time.sleep(1)  # times are whole seconds: what is signed now is after the revocation
+    send_encrypted(operators, override(operators, "ovr-late", "risk-lead", "security-lead"), more=(b"{}",))
+
+    folder = tmp_path / "again"
+    ended = operators.aegis("audit", "overrides", "--key", lost, "--json", "--save-pending", folder)
+    report = orjson.loads(ended.out)
+    found = {each["override_id"]: (each["verified"], each["reason"]) for each in report["decisions"]}
+    assert ended.code == 1
+    assert found == {"ovr-good": (True, ""), "ovr-half": (False, "partial"), "ovr-late": (False, "revoked")}
+    assert report["unreadable"] == {"not-protected": 1}
+    assert b"canary" not in ended.out + ended.err.encode()
+    again = {each["override_id"]: each for each in report["sign_again"]}
+    assert set(again) == {"ovr-good", "ovr-half", "ovr-late"}
+    words = again["ovr-half"]["command"].replace("NEW.key", str(operators.key("risk-lead-2"))).split()[1:]
+    signed = operators.aegis(*words)
+    assert signed.code == 0
+    (event,) = [orjson.loads(file.read_bytes()) for file in folder.iterdir() if "ovr-half" in file.name]
+    public = b64decode(new.read_text().strip())
+    digest = OverrideRequest.from_event(event).message_hash()
+    assert PROVIDER.verify(public, digest, b64decode(signed.out.decode().strip()))
+
+    rows = list(csv.DictReader(io.StringIO(operators.aegis("audit", "overrides", "--format", "csv").out.decode())))
+    assert {row["override_id"] for row in rows} == {*found, "ovr-other"}
+    table = operators.aegis("audit", "overrides", "--key", lost)
+    assert "ovr-late" in table.out.decode()
+    assert "must be signed again by risk-lead" in table.err
+    assert operators.aegis("audit", "overrides", "--key", "0" * 16).code == 2
+    assert operators.aegis("audit", "overrides", "--key", "x").code == 2
+
+
+@pytest.mark.usefixtures("agent")
+def test_destroyed_dek_is_gone_from_the_log_after_compaction(operators: Operators) -> None:
+    """The proof is wrong before, and right once the broker has compacted."""
+    version = operators.see().manifest.deks[0].version.text
+    operators.ask("rotate", by="security-lead")
+    command = operators.ask("destroy", version, "--attest-no-copies", by="security-lead")
+    name = "risk-lead-2" if operators.key("risk-lead-2").exists() else "risk-lead"
+    assert operators.ask("control", "approve", command["id"], by=name)["state"] == "executed"
+    deadline = time.monotonic() + 60
+    while (ended := operators.aegis("keys", "prove-destroyed", version, "--json")).code != 0:
+        assert time.monotonic() < deadline, ended
+        assert orjson.loads(ended.out)["remains"]
+    proof = orjson.loads(ended.out)
+    assert (proof["state"], proof["remains"], proof["proven"]) == ("destroyed", [], True)
+    assert "0 with a wrap of it" in operators.aegis("keys", "prove-destroyed", version).out.decode()
+
+
+def test_topic_that_was_lost_comes_back(kafka: str, operators: Operators, place: Place, tmp_path: Path) -> None:
+    """From a backup, checked; then the agent goes on above every sequence that was ever seen."""
+    file = tmp_path / "keyring.json"
+    with running_agent(place):
+        operators.see()
+        assert operators.aegis("keys", "backup", file).code == 0
+        ended = operators.aegis("keys", "restore", file, "--yes")
+        assert (ended.code, "0 record(s) missing" in ended.out.decode()) == (0, True)
+    before, topic = operators.see().manifest, os.environ["AEGIS_TOPIC_CONTROL"]
+    asyncio.run(_anew(kafka, topic))
+    assert operators.aegis("keys", "list").code == 3
+    assert operators.aegis("keys", "restore", file).code == 2
+    ended = operators.aegis("keys", "restore", file, "--dry-run")
+    assert (ended.code, "has no manifest" in ended.out.decode()) == (0, True)
+    assert asyncio.run(read_all(kafka, topic)) == []
+    ended = operators.aegis("keys", "restore", file, "--yes")
+    assert (ended.code, "--accept-rollback" in ended.err) == (0, True)
+    restored = operators.see().manifest
+    assert restored.substance() == before.substance()
+    sequence = ended.err.split("--accept-rollback ")[1].split()[0]
+    with running_agent(place, "--accept-rollback", sequence):
+        deadline = time.monotonic() + 30
+        while operators.see().manifest.sequence <= before.sequence:
+            assert time.monotonic() < deadline
+
+
+async def _anew(kafka: str, topic: str) -> None:
+    """Lose a topic and make an empty one of its name."""
+    await delete_topic(kafka, topic)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await make_topic(kafka, topic, cleanup_policy="compact")
+            except Exception:  # noqa: BLE001 - the broker is still deleting
+                await asyncio.sleep(0.1)
+            else:
+                return
