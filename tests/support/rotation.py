@@ -82,7 +82,9 @@ class Rotation:
         topic = f"control.{name}"
         await make_topic(kafka, topic, cleanup_policy="compact", **topic_settings)
         await publish(kafka, topic, deployment.first, second)
-        return cls(kafka, topic, deployment, StateFile(folder / "agent.json", deployment=deployment.name))
+        return cls(
+            kafka, topic, deployment, StateFile(folder / f"{deployment.name}.agent.json", deployment=deployment.name)
+        )
 
     async def __aenter__(self) -> Self:
         """Begin to follow."""
