@@ -23,6 +23,7 @@ from aegis_stream.errors import ConfigurationError, KEKError, KEKReason
 from aegis_stream.kek import check_kek, get_kek_provider
 from aegis_stream.kek.choice import configured
 from aegis_stream.kek.variables import NEXT_PREFIX, PREFIX, Variables
+from aegis_stream.keyring.entries import KekState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = dt.timedelta(hours=1)
 
-KekArgument = Annotated[str, typer.Argument(metavar="KEK", help="Id of a KEK in grace: `aegis keys list` shows it.")]
+KekArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[KEK]", help="Id of a KEK in grace; the only one there is without it.", show_default=False),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -82,7 +86,7 @@ def rewrap(how: How) -> int:
 
 
 @with_how
-def retire(how: How, kek: KekArgument) -> int:
+def retire(how: How, kek: KekArgument = None) -> int:
     """Drop a KEK in grace, and every wrap under it.  Both custodians sign.
 
     Refused while any DEK that is not destroyed hangs on it alone.  Where this process holds a KEK that stays
@@ -92,15 +96,23 @@ def retire(how: How, kek: KekArgument) -> int:
 
     Example: `aegis kek retire kek-67c7cf5630ec25f3 --key risk-lead.key`, then the other: `aegis control approve ID`
     """
-    if not KEK_ID.fullmatch(kek):
+    if kek is not None and not KEK_ID.fullmatch(kek):
         raise ConfigurationError("a KEK's id is kek- and 16 hex digits", remedy="`aegis keys list` shows them")
     held = [_load(prefix) for prefix in (PREFIX, NEXT_PREFIX) if configured(Variables(prefix=prefix))]
 
     def make(client: CommandClient) -> RetireKek:
-        _check_others(client, [provider for provider in held if provider.kek_id != kek], leaving=kek)
-        return RetireKek(kek)
+        leaving = kek or _only_in_grace(client)
+        _check_others(client, [provider for provider in held if provider.kek_id != leaving], leaving=leaving)
+        return RetireKek(leaving)
 
     return issue(how, make)
+
+
+def _only_in_grace(client: CommandClient) -> str:
+    found = [entry.id for entry in client.manifest.keks if entry.state is KekState.GRACE]
+    if len(found) != 1:
+        raise ConfigurationError(f"{len(found)} KEKs are in grace", remedy="name one: `aegis keys list` shows them")
+    return found[0]
 
 
 def _load(prefix: str) -> KEKProvider:

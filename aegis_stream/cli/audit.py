@@ -16,8 +16,10 @@ import typer
 from aegis_stream.cli._audit_report import as_csv, as_json, print_table, tell_pending
 from aegis_stream.cli._exit import OK, REFUSED
 from aegis_stream.cli._progress import EventProgress
+from aegis_stream.cli._public_keys import custodian_public_key
 from aegis_stream.custodian.override import CustodianKey, CustodianKeys
 from aegis_stream.custodian.override_audit import OverrideAudit
+from aegis_stream.custodian.provider import custodian_key_id
 from aegis_stream.errors import ConfigurationError
 from aegis_stream.keyring.entries import Role
 from aegis_stream.secret_files import write_secret_file
@@ -52,7 +54,7 @@ class Report(NamedTuple):
 
 KeyIdOption = Annotated[
     str | None,
-    typer.Option("--key", metavar="ID", help="Decisions that this custodian's key has signed; all without it."),
+    typer.Option("--key", metavar="ID", help="Decisions of this custodian's key, by id or .pub file; all without it."),
 ]
 FormOption = Annotated[Form, typer.Option("--format", help="Form of the report.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="As --format json.")]
@@ -99,9 +101,8 @@ def overrides(  # noqa: PLR0913 - options of a command
 
     Example: `aegis audit overrides --key 4f0c2a9be1d37d56 --format csv`
     """
-    if key is not None and not _KEY_ID.fullmatch(key):
-        raise ConfigurationError("a custodian's key has an id of 16 hex digits", remedy="`aegis custodian show`")
-    report = asyncio.run(_read(load_settings(), key, dek_version or (), signer or ()))
+    key_id = None if key is None else _key_id(key)
+    report = asyncio.run(_read(load_settings(), key_id, dek_version or (), signer or ()))
     pending = report.audit.pending(dt.datetime.now(dt.UTC))
     files = _saved(pending, save_pending)
     chosen = Form.JSON if json else form
@@ -115,6 +116,13 @@ def overrides(  # noqa: PLR0913 - options of a command
         tell_pending(pending, files, report)
     good = not report.refused and all(finding.verdict.verified for finding in report.audit.findings)
     return OK if good else REFUSED
+
+
+def _key_id(key: str) -> str:
+    """Return the id of a key that is named by its id or by the file of the public key."""
+    if _KEY_ID.fullmatch(key):
+        return key
+    return custodian_key_id(custodian_public_key(Path(key), name="--key"))
 
 
 async def _read(

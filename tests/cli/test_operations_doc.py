@@ -18,7 +18,7 @@ from aegis_stream.wire import b64decode
 from tests.support.control_examples import EXAMPLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
-COMMANDS = re.findall(r"^ {4}\$ (.+)$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^ {4}\$ (.+)$", PAGE[: PAGE.index("## Procedures")], re.MULTILINE)
 PYTHON = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
