@@ -56,6 +56,7 @@ class RotatorProcess:
             "AEGIS_STATE_DIR": str(folder),
             "AEGIS_AGENT_SIGNING_KEY_FILE": str(key),
             "AEGIS_MANIFEST_INTERVAL_S": "1",
+            "AEGIS_ROTATION_INTERVAL": "off",
         }
         self.code = RUN + f"sys.exit(run_rotator(load_settings(){arguments}))"
 
