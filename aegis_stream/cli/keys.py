@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
-from aegis_stream.cli import _backup, _prove
+from aegis_stream.cli import _agent_key, _backup, _prove
 from aegis_stream.cli._exit import say_hint
 from aegis_stream.cli._key_files import PolicyOption, policy_from
 from aegis_stream.cli._key_set import KeySet
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Make and show the keys of a deployment.")
 app.command("prove-destroyed")(_prove.prove_destroyed)
 _backup.register(app)
+_agent_key.register(app)
 
 READ_S = 60.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
