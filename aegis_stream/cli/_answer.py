@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, NoReturn
 
+from aegis_stream.cli._ask import confirm
 from aegis_stream.cli._follow import Asked, follow, print_preview
-from aegis_stream.cli._issue import NEEDS, confirm, run, terms_of
+from aegis_stream.cli._issue import NEEDS, run, terms_of
 from aegis_stream.cli._private_key import read_private_key
 from aegis_stream.control.approval import ApprovalState, judge
 from aegis_stream.control.cases import OWN_SLOT, Case, candidates, replacements_of, role_keys
@@ -40,7 +41,7 @@ def approve_command(how: How, command_id: str) -> int:
             print_preview(asked, needs=_needs(standing, asked), how=how)
             if how.dry_run:
                 return 0
-            confirm(_question("Sign", asked), how)
+            confirm(_question("Sign", asked), yes=how.yes)
             signer = CustodianSigner(read_private_key(how.key))
             slot = _slot(signer, asked.command, client, standing)
             approval = approve(standing.case.command, signer)
@@ -68,7 +69,7 @@ def reject_command(how: How, command_id: str) -> int:
             print_preview(asked, needs=_needs(standing, asked), how=how)
             if how.dry_run:
                 return 0
-            confirm(_question("Reject", asked), how)
+            confirm(_question("Reject", asked), yes=how.yes)
             signer = CustodianSigner(read_private_key(how.key))
             role = _role(signer, client)
             rejection = reject(

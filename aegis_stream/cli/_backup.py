@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from aegis_stream.cli._ask import confirm
 from aegis_stream.cli._exit import say_hint
 from aegis_stream.cli._streams import reading, writing
-from aegis_stream.errors import ConfigurationError
 from aegis_stream.keyring.backup import MAX_BACKUP_BYTES, Backup
 from aegis_stream.keyring.dek_record import record_sha256
 from aegis_stream.keyring.keyring import Keyring
@@ -84,10 +83,7 @@ def restore(file: FileArgument, *, dry_run: DryRunOption = False, yes: YesOption
         typer.echo(f"  {key}")
     if dry_run or not plan.writes:
         return
-    if not yes:
-        if not sys.stdin.isatty():
-            raise ConfigurationError("nobody can be asked: standard input is no terminal", remedy="--yes does not ask")
-        typer.confirm("Write it?", abort=True, err=True)
+    confirm("Write it?", yes=yes)
     asyncio.run(_write(settings, plan))
     typer.echo(f"restored {len(plan.writes)} record(s)")
     if plan.whole:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import sys
 from typing import TYPE_CHECKING
 
-import typer
-
+from aegis_stream.cli._ask import confirm
 from aegis_stream.cli._follow import Asked, follow, print_preview
 from aegis_stream.cli._private_key import read_private_key
 from aegis_stream.control.approval import ApprovalState, judge
@@ -23,7 +21,7 @@ from aegis_stream.control.kinds import Signing
 from aegis_stream.control.preview import preview
 from aegis_stream.control.signing import CustodianSigner, sign_command
 from aegis_stream.control.topic_keys import TopicKey
-from aegis_stream.errors import CommandReason, CommandRefusedError, ConfigurationError
+from aegis_stream.errors import CommandReason, CommandRefusedError
 from aegis_stream.keyring.dsse import Envelope, Kind
 from aegis_stream.settings import Settings, load_settings
 
@@ -104,7 +102,7 @@ async def give(
     print_preview(asked, needs=NEEDS[command.arguments.signing], how=how)
     if how.dry_run:
         return 0
-    confirm("Sign and publish it?", how)
+    confirm("Sign and publish it?", yes=how.yes)
     signer = CustodianSigner(read_private_key(how.key))
     envelope = sign_command(command, signer)
     standing = judge(Case(command.id, envelope), manifest=client.manifest, now=dt.datetime.now(dt.UTC))
@@ -120,12 +118,3 @@ async def give(
     ]
     await client.publish([*records, (TopicKey(Kind.COMMAND, command.id).text, envelope.to_bytes())])
     return await follow(client, asked, how, missing=standing.missing)
-
-
-def confirm(question: str, how: How) -> None:
-    """Ask on the terminal, unless told not to.  Raises ConfigurationError without one, typer.Abort for a no."""
-    if how.yes:
-        return
-    if not sys.stdin.isatty():
-        raise ConfigurationError("nobody can be asked: standard input is no terminal", remedy="--yes does not ask")
-    typer.confirm(question, abort=True, err=True)
