@@ -74,7 +74,10 @@ def new_command(settings: Settings, arguments: Arguments, reason: str | None) ->
 
 def terms_of(settings: Settings) -> Terms:
     """Return the times by which results are told."""
-    return Terms(follower_grace=dt.timedelta(seconds=settings.manifest_grace_s))
+    return Terms(
+        veto=dt.timedelta(seconds=settings.custodian_veto_s),
+        follower_grace=dt.timedelta(seconds=settings.manifest_grace_s),
+    )
 
 
 async def give(

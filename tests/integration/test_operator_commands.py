@@ -15,7 +15,7 @@ from aegis_stream.keyring.entries import DekState, KeyState, Role
 from aegis_stream.secret_files import write_secret_file
 from aegis_stream.wire import b64encode, kek_id
 from tests.support.command_line import CommandLine
-from tests.support.control_topic import write
+from tests.support.control_topic import read_all, write
 from tests.support.operators import Operators, Place, running_agent
 
 if TYPE_CHECKING:
@@ -144,7 +144,12 @@ def test_kek_moves_and_the_old_one_is_retired(operators: Operators, monkeypatch:
     assert (dry.code, f"KEK {new}: new, current" in dry.out.decode()) == (0, True)
     ended = operators.aegis("kek", "retire", old, "--dry-run")
     assert (ended.code, "is the current KEK" in ended.err) == (1, True)
+    orphan = f"rewrap/0190a6a0-0000-7000-8000-000000000000/{operators.see().manifest.active.version}"
+    asyncio.run(write(os.environ["AEGIS_BROKER"], os.environ["AEGIS_TOPIC_CONTROL"], [(orphan, b"interrupted")]))
     assert operators.both("kek", "rewrap")["state"] == "executed"
+    left = dict(asyncio.run(read_all(os.environ["AEGIS_BROKER"], os.environ["AEGIS_TOPIC_CONTROL"])))
+    assert [key for key, value in left.items() if key.startswith("rewrap/") and value is not None] == []
+    assert orphan in left
     again = operators.aegis("kek", "rewrap", "--json", "--yes", "--key", operators.key("risk-lead"))
     assert (again.code, orjson.loads(again.out)["state"]) == (0, "unchanged")
     manifest = operators.see().manifest
@@ -176,6 +181,21 @@ def test_lost_record_comes_back_from_a_backup(kafka: str, operators: Operators, 
     active = operators.see().manifest.active.version.text
     asyncio.run(write(kafka, os.environ["AEGIS_TOPIC_CONTROL"], [(f"dek/{active}", None)]))
     assert active in operators.see().manifest.active.version.text
+
+
+def test_replacement_without_the_old_key_waits_and_may_be_vetoed(operators: Operators) -> None:
+    """The result names the time, the log says WAITING, and the old key's veto ends it."""
+    new = operators.new_key("usurper")
+    command = operators.ask("custodian", "replace", "risk-lead", new, by="security-lead")
+    shape = operators.ask("control", "approve", command["id"], by="usurper")
+    assert shape["state"] == "WAITING"
+    assert "effective_at" in shape["result"]  # type: ignore[operator]
+    assert "WAITING" in operators.aegis("control", "log").out.decode()
+    ended = operators.aegis("rotate", "--yes", "--key", operators.key("risk-lead"))
+    assert (ended.code, "whose key is being replaced" in ended.err) == (1, True)
+    shape = operators.ask("control", "reject", command["id"], "--reason", "I have my key", by="risk-lead")
+    assert shape["state"] == "REJECTED"
+    assert operators.ask("rotate", by="risk-lead")["state"] == "executed"
 
 
 def test_custodians_key_is_replaced_and_the_old_one_signs_no_more(operators: Operators) -> None:
