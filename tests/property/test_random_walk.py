@@ -34,6 +34,7 @@ LIBRARY = {keyring: decryptor(keyring) for keyring in KEYRINGS}
 WRITERS = [PIIEncryptor(public_key=vectors.public(BARE), dek_version=BARE, engine=engine) for engine in ENGINES]
 SIGNERS = (None, "enricher-1", "enricher-1", "enricher-2", "enricher-3")
 QUICK_STEPS = 400
+LONG_STEPS_S = float(os.environ.get("AEGIS_FUZZ_SECONDS", "300"))  # read before a fixture takes AEGIS_… away
 
 
 def steps(config: pytest.Config) -> Iterator[Dice]:
@@ -41,7 +42,7 @@ def steps(config: pytest.Config) -> Iterator[Dice]:
     if config.getoption("--hypothesis-profile") != "fuzz":
         yield from (Dice(seed) for seed in range(QUICK_STEPS))
         return
-    end = time.monotonic() + float(os.environ.get("AEGIS_FUZZ_SECONDS", "300"))
+    end = time.monotonic() + LONG_STEPS_S
     while time.monotonic() < end:
         yield Dice(int.from_bytes(os.urandom(6), "big"))
 
