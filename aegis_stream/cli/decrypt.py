@@ -35,7 +35,9 @@ def decrypt(  # noqa: PLR0913 - the options of a command
 
     Example: `aegis decrypt --private-key dek.key --dek-version dek-v1-20260101 --in encrypted.jsonl`
     """
+    done = "decrypted"
     if private_key is not None:
+        done = "decrypted; signatures not judged: a bare key comes without a manifest"
         decryptor = decryptor_from(private_key, dek_version, policy)
     elif dek_version is not None or policy is not None:
         raise ConfigurationError(
@@ -50,5 +52,5 @@ def decrypt(  # noqa: PLR0913 - the options of a command
             for result in decryptor.open_batch(raw)
         ]
 
-    job = LineJob(title="decrypting", done="decrypted", convert=convert, keep_going=keep_going, quiet=quiet)
+    job = LineJob(title="decrypting", done=done, convert=convert, keep_going=keep_going, quiet=quiet)
     return job.run(source, target)
