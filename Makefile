@@ -84,6 +84,10 @@ fuzz: $(VENV)/.python ## the property tests with many more examples
 bench: $(VENV)/.bench $(VENV)/.native $(VENV)/.tests ## measured against peers and limits, in one run
 	@$(BIN)/python -m benchmarks
 
+.PHONY: bench-rotation
+bench-rotation: $(VENV)/.native $(VENV)/.tests ## how soon a rotation is obeyed, under load: the distribution
+	@$(BIN)/python -m benchmarks rotation
+
 .PHONY: lock
 lock: $(VENV)/.python ## bring the lock files up to date with pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
 	@command -v uv >/dev/null || $(BIN)/pip install -q uv
