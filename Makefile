@@ -44,12 +44,12 @@ lint: $(VENV)/.python ## style, types and layers
 
 .PHONY: check
 check: lint ## lint and the unit tests: under a minute
-	@$(PYTEST) -q tests/unit
+	@$(PYTEST) -q -n 2 --dist loadfile tests/unit
 
 .PHONY: test
 test: setup lint ## everything that must hold, with coverage: under 10 minutes
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q -m "not chaos" $(PYTEST_ARGS) | tee .cache/tests.txt
+	@$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --durations=15 -m "not chaos" $(PYTEST_ARGS) | tee .cache/tests.txt
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report --include='aegis_stream/*' --fail-under=$(COVERAGE_FLOOR)
 	@$(BIN)/coverage report --include='topologies/*' | tail -n 1 | sed 's/^TOTAL/topologies/'
