@@ -244,7 +244,9 @@ def test_second_proposal_does_not_join_the_first() -> None:
     assert decision.result.reason is CommandReason.SUSPENDED
 
 
-@pytest.mark.parametrize("public", [SECURITY.public, RISK.public, RECOVERY.public])
+@pytest.mark.parametrize(
+    "public", [SECURITY.public, RISK.public, RECOVERY.public], ids=["security", "risk", "recovery"]
+)
 def test_new_key_is_nobodys_old_key(public: bytes) -> None:
     """So one person never holds two of the keys, and a revoked one never returns."""
     world = World.new(recovery=True)
