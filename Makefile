@@ -42,12 +42,23 @@ lint: $(VENV)/.python ## style, types and layers
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo > .cache/layers.txt || { cat .cache/layers.txt; exit 1; }
 
+NATIVE := CARGO_TARGET_DIR=$(CURDIR)/.cache/native-target PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo
+
+.PHONY: native-check
+native-check: ## the native core's own tests, style and lints, where cargo is there
+	@if command -v cargo >/dev/null; then \
+		mkdir -p .cache && cd native && cargo fmt --check && \
+		$(NATIVE) test -q --locked --no-default-features --lib > ../.cache/native-check.txt 2>&1 && \
+		$(NATIVE) clippy -q --locked --all-targets -- -D warnings || \
+		{ cat ../.cache/native-check.txt; exit 1; }; \
+	else echo "native-check: no cargo, so the native core is neither built nor tested"; fi
+
 .PHONY: check
 check: lint ## lint and the unit tests: under a minute
 	@$(PYTEST) -q -n 2 --dist loadfile tests/unit
 
 .PHONY: test
-test: setup lint ## everything that must hold, with coverage: under 10 minutes
+test: setup lint native-check ## everything that must hold, with coverage: under 10 minutes
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --durations=15 -m "not chaos" $(PYTEST_ARGS) | tee .cache/tests.txt
 	@$(BIN)/coverage combine -q

@@ -204,7 +204,11 @@ impl<'a> Scanner<'a> {
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { Err(HandedBack) } else { Ok(self.at - start) }
+        if self.at == start {
+            Err(HandedBack)
+        } else {
+            Ok(self.at - start)
+        }
     }
 
     /// Scan a number: an integer within -2^63 … 2^64-1, or a finite binary64.
@@ -239,7 +243,11 @@ impl<'a> Scanner<'a> {
         } else {
             spelling.parse::<f64>().is_ok_and(f64::is_finite)
         };
-        if fits { Ok(()) } else { Err(HandedBack) }
+        if fits {
+            Ok(())
+        } else {
+            Err(HandedBack)
+        }
     }
 
     /// Scan a value that is neither object nor array.
@@ -296,11 +304,7 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// It is none, no level is left, or `member` says so.
-    pub fn members(
-        &mut self,
-        left: usize,
-        member: &mut dyn FnMut(&mut Self, usize) -> Outcome<()>,
-    ) -> Outcome<()> {
+    pub fn members(&mut self, left: usize, member: &mut dyn FnMut(&mut Self, usize) -> Outcome<()>) -> Outcome<()> {
         self.expect(b'{')?;
         self.list(left, b'}', member)
     }
@@ -309,21 +313,12 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// It is none, no level is left, or `element` says so.
-    pub fn elements(
-        &mut self,
-        left: usize,
-        element: &mut dyn FnMut(&mut Self, usize) -> Outcome<()>,
-    ) -> Outcome<()> {
+    pub fn elements(&mut self, left: usize, element: &mut dyn FnMut(&mut Self, usize) -> Outcome<()>) -> Outcome<()> {
         self.expect(b'[')?;
         self.list(left, b']', element)
     }
 
-    fn list(
-        &mut self,
-        left: usize,
-        end: u8,
-        one: &mut dyn FnMut(&mut Self, usize) -> Outcome<()>,
-    ) -> Outcome<()> {
+    fn list(&mut self, left: usize, end: u8, one: &mut dyn FnMut(&mut Self, usize) -> Outcome<()>) -> Outcome<()> {
         let left = left.checked_sub(1).ok_or(HandedBack)?;
         self.blank();
         if self.take(end) {
@@ -346,7 +341,11 @@ impl<'a> Scanner<'a> {
     /// Something is.
     pub fn end(&mut self) -> Outcome<()> {
         self.blank();
-        if self.at == self.text.len() { Ok(()) } else { Err(HandedBack) }
+        if self.at == self.text.len() {
+            Ok(())
+        } else {
+            Err(HandedBack)
+        }
     }
 }
 

@@ -11,12 +11,27 @@ pub mod json;
 pub mod open;
 pub mod policy;
 pub mod protect;
-pub mod walk;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(test)]
+mod tests;
+pub mod walk;
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
 /// Why an event is handed back: the engine in Python judges it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandedBack;
 
 pub type Outcome<T> = Result<T, HandedBack>;
+
+/// Do a piece of work; one that panics is handed back too, so that a fault of this crate costs time and no event.
+///
+/// What the work leaves half done must be made good by the caller.  The panic itself is told on standard error, by its
+/// place in the source; this crate's own messages quote no text of an event.
+///
+/// # Errors
+/// The work says so, or panics.
+pub fn guarded<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(HandedBack))
+}

@@ -5,7 +5,7 @@ use crate::json::{quote, Names, Scanner, Text};
 use crate::policy::Policy;
 use crate::protect::{event_id, place, set_tag};
 use crate::walk::Walk;
-use crate::{HandedBack, Outcome};
+use crate::{guarded, HandedBack, Outcome};
 use ring::hmac;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -79,7 +79,11 @@ pub fn head_of(text: &[u8]) -> Outcome<Head<'_>> {
             _ => return Err(HandedBack),
         }
         // An empty text is none of any member's form.
-        if value.is_empty() { Err(HandedBack) } else { Ok(()) }
+        if value.is_empty() {
+            Err(HandedBack)
+        } else {
+            Ok(())
+        }
     })?;
     let whole = one && !head.dek.is_empty() && !head.kem.is_empty() && head.by.is_empty() == head.sig.is_empty();
     let hex = |text: &[u8]| text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
@@ -95,10 +99,14 @@ pub fn head_of(text: &[u8]) -> Outcome<Head<'_>> {
 /// Scan a string without escapes and return its content.
 fn plain<'a>(scanner: &mut Scanner<'a>) -> Outcome<&'a [u8]> {
     let Text { start, end, escaped } = scanner.string()?;
-    if escaped { Err(HandedBack) } else { Ok(&scanner.text[start..end]) }
+    if escaped {
+        Err(HandedBack)
+    } else {
+        Ok(&scanner.text[start..end])
+    }
 }
 
-fn is_source(text: &[u8]) -> bool {
+pub(crate) fn is_source(text: &[u8]) -> bool {
     let mut parts = text.split(|byte| *byte == b'/');
     let (Some(topic), Some(partition), Some(offset), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -142,6 +150,10 @@ pub fn session_of(raw: &[u8]) -> Outcome<Vec<u8>> {
 /// # Errors
 /// It is of another session, or whatever is unusual, which includes all that a reader must refuse.
 pub fn open(raw: &[u8], known: &Known) -> Outcome<Opened> {
+    guarded(|| judge(raw, known))
+}
+
+fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
     let policy = known.policy.as_ref();
     let mut walk = Walk::new(Scanner::checked(raw)?, policy);
     walk.run(LEVELS)?;
@@ -177,7 +189,9 @@ pub fn open(raw: &[u8], known: &Known) -> Outcome<Opened> {
     let mut out = Zeroizing::new(Vec::with_capacity(raw.len()));
     let mut copied = walk.top.object.start;
     let mut commitments = Vec::with_capacity(fields.len());
-    let mut blob = Zeroizing::new(Vec::with_capacity(256));
+    // Large enough for any field, so that it never moves and leaves a copy of a plaintext behind.
+    let largest = fields.iter().map(|field| field.ciphertext.len()).max().unwrap_or(0);
+    let mut blob = Zeroizing::new(Vec::with_capacity(largest));
     for (index, (target, field)) in walk.targets.iter().zip(&fields).enumerate() {
         if index == walk.top.aegis_after {
             cut(&mut out, raw, &mut copied, &walk.top.aegis_cut);
@@ -259,7 +273,11 @@ fn field_of(text: &[u8]) -> Outcome<Field<'_>> {
             _ => Err(HandedBack),
         }
     })?;
-    if seen == 63 && !field.at.is_empty() { Ok(field) } else { Err(HandedBack) }
+    if seen == 63 && !field.at.is_empty() {
+        Ok(field)
+    } else {
+        Err(HandedBack)
+    }
 }
 
 fn mark(seen: &mut u8, bit: u8) -> Outcome<()> {
@@ -279,7 +297,11 @@ fn decode(text: &[u8], blob: &mut Vec<u8>) -> Outcome<()> {
         tail.is_empty() || base64_simd::STANDARD.encode_to_string(tail).as_bytes() == &text[text.len() - 4..]
     };
     let shaped = blob.len() >= BLOB_MIN && blob[0] == LAYOUT && (blob[1] == STRING || blob[1] == JSON);
-    if canonical && shaped { Ok(()) } else { Err(HandedBack) }
+    if canonical && shaped {
+        Ok(())
+    } else {
+        Err(HandedBack)
+    }
 }
 
 /// Append a decrypted value as JSON.
@@ -301,14 +323,15 @@ fn value(text: &[u8], kind: u8, out: &mut Vec<u8>) -> Outcome<()> {
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ`, in the calendar.
-fn is_timestamp(text: &[u8]) -> bool {
+pub(crate) fn is_timestamp(text: &[u8]) -> bool {
     const FORM: &[u8; 20] = b"dddd-dd-ddTdd:dd:ddZ";
     if text.len() != FORM.len()
         || !text.iter().zip(FORM).all(|(byte, form)| if *form == b'd' { byte.is_ascii_digit() } else { byte == form })
     {
         return false;
     }
-    let number = |from: usize, to: usize| text[from..to].iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    let number =
+        |from: usize, to: usize| text[from..to].iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {

@@ -72,7 +72,11 @@ impl Policy {
     /// Where a walk begins; empty where the policy has no pointers.
     #[must_use]
     pub fn root(&self) -> Nodes {
-        if self.nodes.len() > 1 { vec![0] } else { Vec::new() }
+        if self.nodes.len() > 1 {
+            vec![0]
+        } else {
+            Vec::new()
+        }
     }
 
     /// Where one step leads; a member named `*` is matched by `*` alone.

@@ -4,9 +4,9 @@ use crate::crypto::{self, binding, hex, lp, EventId, Keys, ALG, JSON, LAYOUT, NO
 use crate::json::{compact, unescape, Scanner};
 use crate::policy::Policy;
 use crate::walk::{Target, Walk};
-use crate::{HandedBack, Outcome};
+use crate::{guarded, HandedBack, Outcome};
 use ring::hmac;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// Levels of objects and arrays in an event, itself included.
 pub const LEVELS: usize = 64;
@@ -41,7 +41,7 @@ pub struct Made {
 /// random: gives fresh random bytes.  at: `_encrypted_at`.  src: "topic/partition/offset", or empty.
 ///
 /// # Errors
-/// Whatever is unusual; then nothing was appended.
+/// Whatever is unusual, a panic of ours included; then nothing was appended and nothing taken.
 #[allow(clippy::too_many_arguments)]
 pub fn protect(
     raw: &[u8],
@@ -54,7 +54,7 @@ pub fn protect(
     random: &mut dyn FnMut(&mut [u8]) -> Outcome<()>,
 ) -> Outcome<usize> {
     let before = made.text.len();
-    let done = append(raw, policy, session, src, at, limits, made, random);
+    let done = guarded(|| append(raw, policy, session, src, at, limits, made, random));
     if done.is_err() {
         made.text.truncate(before);
     }
@@ -103,7 +103,9 @@ fn append(
     let out = &mut made.text;
     let begin = out.len();
     let mut commitments: Vec<[u8; 32]> = Vec::with_capacity(count);
-    let mut blob = Vec::with_capacity(256);
+    // Large enough for any value, so that it never moves and leaves a copy behind.
+    let largest = walk.targets.iter().map(|target| target.span.len()).max().unwrap_or(0);
+    let mut blob = Zeroizing::new(Vec::with_capacity(largest + BLOCK + crypto::HEAD + crypto::TAG));
     let mut copied = walk.top.object.start;
     for (target, nonce) in walk.targets.iter().zip(nonces.chunks_exact(NONCE)) {
         blob.clear();
@@ -120,8 +122,6 @@ fn append(
         copied = target.span.end;
         field(out, session.dek_version.as_bytes(), &blob, mac.as_ref(), at);
     }
-    // Sealed in place: only what a failed seal left behind could still be in the clear.
-    blob.zeroize();
     out.extend_from_slice(&raw[copied..walk.top.object.end]);
     if walk.top.members > 0 {
         out.push(b',');

@@ -4,7 +4,7 @@ use crate::crypto::Keys;
 use crate::open::{head_of, open, session_of, Known};
 use crate::policy::Policy;
 use crate::protect::{protect, Limits, Made, Session, ID};
-use crate::{HandedBack, Outcome};
+use crate::{guarded, HandedBack, Outcome};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -31,6 +31,7 @@ struct PyPolicy(Arc<Policy>);
 impl PyPolicy {
     /// names: (as compared, label).  pointers: (steps, whether it excludes).
     #[new]
+    #[allow(clippy::needless_pass_by_value)] // PyO3 makes it from a list
     #[pyo3(signature = (*, names, excluded, pointers, pointer_label, marker_label, id_is_public))]
     fn new(
         names: Vec<(String, u32)>,
@@ -94,10 +95,17 @@ fn spread<I: Sync, R: Send>(inputs: &[I], threads: usize, one: impl Fn(&[I]) -> 
     let piece = inputs.len().div_ceil(threads);
     std::thread::scope(|scope| {
         let one = &one;
-        let running: Vec<_> = inputs.chunks(piece).map(|part| scope.spawn(move || one(part))).collect();
+        let running: Vec<_> = inputs
+            .chunks(piece)
+            .map(|part| (part, std::thread::Builder::new().spawn_scoped(scope, move || one(part))))
+            .collect();
         running
             .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .flat_map(|(part, thread)| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                // The system gives no more threads: this one does the work.
+                Err(_) => one(part),
+            })
             .collect()
     })
 }
@@ -257,7 +265,7 @@ fn open_batch<'py>(
                             return Ok((opened, known.clone()));
                         }
                     }
-                    let known = find(all, one)?;
+                    let known = guarded(|| find(all, one))?;
                     let opened = open(one, &known)?;
                     last = Some(known.clone());
                     Ok((opened, known))
