@@ -16,17 +16,22 @@ from typing import TYPE_CHECKING
 import structlog
 from aiokafka import OffsetAndMetadata
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError
+from aiokafka.protocol.fetch import FetchRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from topologies.death import die
+from topologies.lenient_batches import read_leniently
 from topologies.logs import SERVICE_LOG
 from topologies.record_list import RecordList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiokafka import ConsumerRecord, TopicPartition
     from mode import ServiceT
+
+    Records = list[ConsumerRecord[bytes | None, bytes | None]]
 
 _log = structlog.get_logger(__name__)
 
@@ -68,21 +73,68 @@ class BulkConsumerThread(driver.AIOKafkaConsumerThread):
         return taken
 
     async def _take_now(self, partitions: set[TP]) -> list[RecordList]:
-        """Take records without waiting.
+        """Take records without waiting, up to `max_poll_records` of each partition.
 
         With no reassignment under way `fetched_records` does not suspend, so flow, records and generation belong
         together: the application changes the generation only while the flow is off.
         """
         consumer = self._ensure_consumer()
-        if not self.consumer.flow_active or consumer._subscription.reassignment_in_progress:  # noqa: SLF001
-            return []
-        taken = await consumer._fetcher.fetched_records(  # noqa: SLF001
-            partitions,
-            timeout=0,
-            max_records=consumer._max_poll_records,  # noqa: SLF001
+        fetcher, most = consumer._fetcher, consumer._max_poll_records  # noqa: SLF001
+        lists: list[RecordList] = []
+        for place in list(fetcher._records):  # noqa: SLF001 - what was fetched and not yet taken
+            if not self.consumer.flow_active or consumer._subscription.reassignment_in_progress:  # noqa: SLF001
+                break
+            if TP(*place) not in partitions:
+                continue
+            unreadable = False
+            taken: dict[TopicPartition, Records] = {}
+            try:
+                taken = await fetcher.fetched_records({place}, timeout=0, max_records=most)
+            except UnicodeDecodeError:
+                unreadable = True
+            records = await self._take_leniently(place, most) if unreadable else taken.get(place)
+            if records:
+                lists.append(RecordList(TP(*place), self.consumer.generation, records))
+        return lists
+
+    async def _take_leniently(self, place: TopicPartition, most: int) -> Records:
+        """Fetch anew where a header's name is not UTF-8, and take what is there without that header.
+
+        Nothing is taken where flow, assignment or position changed meanwhile: then it is fetched again.
+        """
+        consumer = self._ensure_consumer()
+        fetcher, subscription = consumer._fetcher, consumer._subscription  # noqa: SLF001
+        state, generation = subscription.subscription.assignment.state_value(place), self.consumer.generation
+        position = state.position
+        request = FetchRequest(
+            0,
+            1,
+            fetcher._fetch_max_bytes,  # noqa: SLF001
+            fetcher._isolation_level,  # noqa: SLF001
+            [(place.topic, [(place.partition, position, fetcher._max_partition_fetch_bytes)])],  # noqa: SLF001
+            rack_id="",
         )
-        generation = self.consumer.generation
-        return [RecordList(TP(*place), generation, records) for place, records in taken.items()]
+        leader = consumer._client.cluster.leader_for_partition(place)  # noqa: SLF001
+        response = await consumer._client.send(leader, request)  # noqa: SLF001
+        ((_, ((_, code, _, *parts),)),) = response.topics
+        current = subscription.subscription.assignment
+        if (
+            code
+            or subscription.reassignment_in_progress
+            or not self.consumer.flow_active
+            or self.consumer.generation != generation
+            or current is None
+            or current.state_value(place) is not state
+            or state.position != position
+        ):
+            return []
+        found = read_leniently(bytes(parts[-1]), TP(*place), position=position, most=most)
+        state.consumed_to(found.next_offset)
+        fetcher._records.pop(place, None)  # noqa: SLF001
+        if found.dropped:
+            self.consumer.undecodable_headers += found.dropped
+            _log.warning("headers left out: their names are not UTF-8", partition=place.partition, offset=position)
+        return found.records
 
     async def touch(self) -> None:
         """Tell the group that this member is alive although it takes no records."""
@@ -137,6 +189,9 @@ class BulkConsumer(driver.Consumer):
 
     generation: int = 0
     """Counts the assignments of this process."""
+
+    undecodable_headers: int = 0
+    """Headers that were left out because their names are not UTF-8."""
 
     _thread: BulkConsumerThread
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
-    from aegis_stream.client.control_session import ControlRecord
     from aegis_stream.client.control_writer import ControlWriter
     from aegis_stream.keyring.keyring import Keyring
     from aegis_stream.keyring.maker import Change
@@ -42,10 +41,19 @@ class Ledger:
         self._state_file = state_file
         self._clock = clock
         self._guard = RecordGuard()
+        self._last_offset = -1
+        self._beginning = 0
 
-    def saw(self, record: ControlRecord) -> None:
+    def saw(self, key: str, value: bytes | None, offset: int) -> None:
         """Note what stands last under a key that is the agent's alone."""
-        self._guard.saw(record.key or "", record.value, record.offset)
+        self._guard.saw(key, value, offset)
+
+    def note_beginning(self, offset: int) -> None:
+        """Note the first offset that the topic still holds; what stood below is written again by `heal`."""
+        if offset > self._beginning:
+            _log.warning("records of the control topic were deleted", below_offset=offset)
+            self._guard.forget_below(offset)
+        self._beginning = offset
 
     async def publish(
         self,
@@ -70,9 +78,14 @@ class Ledger:
     async def write(self, writer: ControlWriter, writes: Sequence[tuple[str, bytes | None]], keyring: Keyring) -> None:
         """Write one transaction, and let the keyring know what it says without waiting to read it."""
         offsets = await writer.write(writes)
+        if offsets[0] < self._last_offset:
+            _log.warning("the control topic was made anew; every record is put back", offset=offsets[0])
+            self._guard.start_over()
+            self._beginning = 0
+        self._last_offset = offsets[-1]
         for (key, value), offset in zip(writes, offsets, strict=True):
             keyring.offer(key, value, now=self._clock())
-            self._guard.saw(key, value, offset)
+            self.saw(key, value, offset)
 
     async def heal(self, writer: ControlWriter, genuine: Mapping[str, bytes], keyring: Keyring) -> None:
         """Write the genuine records again where something else stands last."""

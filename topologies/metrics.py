@@ -45,6 +45,7 @@ class EnricherMetrics:
         self.manifest_age_s = gauge("manifest_age_seconds", "Age of the manifest in force")
         self.manifest_usable_s = gauge("manifest_usable_seconds", "Time until writing stops without a fresh manifest")
         self.manifest_sequence = gauge("manifest_sequence", "Sequence of the manifest in force")
+        self.undecodable_headers = gauge("undecodable_headers", "Headers left out: their names are not UTF-8")
         self.in_flight = gauge("lists_in_flight", "Lists that are protected and not yet committed")
         self.ready = gauge("ready", "1 while events pass")
 

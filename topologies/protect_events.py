@@ -126,6 +126,7 @@ class Enricher:
         metrics.ready.set(self.readiness().good)
         if self.app.tables.actives_ready:
             metrics.show_lag(self.app.bulk_consumer.lags())
+            metrics.undecodable_headers.set(self.app.bulk_consumer.undecodable_headers)
         return metrics.text()
 
     def _facts(self) -> dict[str, object]:

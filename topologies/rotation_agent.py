@@ -145,6 +145,7 @@ class RotationAgent:
                 await self._serve(writer)
                 if asyncio.get_running_loop().time() >= self._fresh_due:
                     await self._publish(writer, self._rotator.fresh(self._in_force(), now=self._clock()))
+                    self._ledger.note_beginning(await follower.beginning())
                 await self._wait(stop, follower)
         _log.info("stopped", sequence=self._in_force().sequence)
 
@@ -193,7 +194,7 @@ class RotationAgent:
         """Take a record of the follower's; commands that come before they can be judged wait."""
         key = record.key or ""
         if key == MANIFEST_KEY or key.startswith((DEK_PREFIX, _RESULT_PREFIX)):
-            self._ledger.saw(record)
+            self._ledger.saw(key, record.value, record.offset)
             self._woken.set()
         if TopicKey.parse(key) is None:
             return

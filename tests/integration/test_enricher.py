@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from aegis_stream.errors import BrokerError, BrokerReason, ConfigurationError
 from aegis_stream.keyring.maker import ManifestMaker
+from tests.support.bad_names import builder_of
 from tests.support.enrichment import RawRecord, Stage, utc_now
 from tools.kafka import Grant, Operation, Resource, allow
 from topologies.before_start import look_before_start
@@ -80,6 +82,33 @@ async def test_events_arrive_encrypted_in_their_partition_and_order(stage: Stage
         assert [one.source for one in opened] == [f"{stage.raw}/{partition}/{offset}" for offset in range(100)]
         assert [record.timestamp for record in mine] == [record.timestamp_ms for record in expected]
         assert all(b"actor-" not in record.value for record in mine)
+
+
+async def test_a_header_name_that_is_not_utf8_stops_nothing(stage: Stage) -> None:
+    """Brokers do not look, and aiokafka would refuse the partition for ever: any producer could stop the enricher."""
+    await stage.create()
+    async with running(stage) as enricher:
+        async with AIOKafkaProducer(**stage.connection) as producer:
+            for partition in (0, 1):
+                batch = producer.create_batch()
+                batch._builder = builder_of(
+                    [
+                        (None, event(1), []),
+                        (None, event(2), [("trace", b"1"), (b"\xff\xfe", b"actor-2")]),
+                        (None, b"no json", [(b"\xff", b"x")]),
+                        (None, event(3), []),
+                    ]
+                )
+                batch._relative_offset = 4
+                await (await producer.send_batch(batch, stage.raw, partition=partition))
+        await stage.send([event(4), RawRecord(value=event(4), partition=1)])
+        records = await stage.read(stage.encrypted, 8)
+        letters = await stage.read(stage.dead_letter, 2)
+        await stage.until_committed(10)
+        assert b"aegis_enricher_undecodable_headers 4.0" in enricher.metrics()
+    assert numbers(stage, records) == [1, 2, 3, 4] * 2
+    assert [record.headers for record in records] == [(), (("trace", b"1"),), (), ()] * 2
+    assert [stage.unsealed(letter).value for letter in letters] == [b"no json"] * 2
 
 
 async def test_a_stop_commits_and_the_next_enricher_goes_on_without_a_repeat(stage: Stage) -> None:
