@@ -77,6 +77,13 @@ class ControlSession:
             ends = await bounded(self._prober.end_offsets([self._partition]), doing)
         return int(ends[self._partition])
 
+    async def beginning(self) -> int:
+        """Return the offset of the first record that the topic still holds: above 0 where records were deleted."""
+        doing = f"asking for the beginning of {self._partition.topic}"
+        with our_broker_errors(doing):
+            beginnings = await bounded(self._prober.beginning_offsets([self._partition]), doing)
+        return int(beginnings[self._partition])
+
     async def read(self) -> tuple[list[ControlRecord], int]:
         """Wait up to a second for records; return them, and the position behind them and behind all gaps."""
         doing = f"reading {self._partition.topic}"

@@ -133,6 +133,13 @@ class ControlFollower:
             remedy="run `aegis keys init` once for each deployment, then `aegis run rotator`",
         )
 
+    async def beginning(self) -> int:
+        """Return the offset of the first record that the topic still holds, 0 while it is not being read.
+
+        Raises BrokerUnavailableError.
+        """
+        return 0 if self._session is None else await self._session.beginning()
+
     async def join(self) -> None:
         """Return when the follower stops: impatient after a failure, patient only after a defect, which this raises."""
         if self._task is not None:

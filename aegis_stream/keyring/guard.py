@@ -25,6 +25,14 @@ class RecordGuard:
         if offset >= self._last.get(key, (-1, None))[0]:
             self._last[key] = (offset, value)
 
+    def forget_below(self, offset: int) -> None:
+        """Forget what was written below this offset: it is no longer on the topic, somebody has deleted records."""
+        self._last = {key: last for key, last in self._last.items() if last[0] >= offset}
+
+    def start_over(self) -> None:
+        """Forget everything: offsets have begun anew, so this is another topic under the old name."""
+        self._last.clear()
+
     def forget_others(self, keys: Iterable[str]) -> None:
         """Keep only these keys: anybody may write under others without end."""
         self._last = {key: self._last[key] for key in keys if key in self._last}

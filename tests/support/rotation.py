@@ -80,7 +80,7 @@ class Rotation:
         """Make the topic and its first manifest."""
         deployment, second = with_custodians(f"d.{name}"[:100])
         topic = f"control.{name}"
-        await make_topic(kafka, topic, cleanup_policy="compact", **topic_settings)
+        await make_topic(kafka, topic, **{"cleanup_policy": "compact", **topic_settings})
         await publish(kafka, topic, deployment.first, second)
         return cls(
             kafka, topic, deployment, StateFile(folder / f"{deployment.name}.agent.json", deployment=deployment.name)
