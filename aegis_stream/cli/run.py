@@ -41,9 +41,10 @@ def rotator(
         ),
     ] = None,
 ) -> int:
-    """Sign a fresh manifest every AEGIS_MANIFEST_INTERVAL_S seconds and keep the control topic's records right.
+    """Carry out signed commands, rotate by AEGIS_ROTATION_INTERVAL, and keep the control topic's records right.
 
-    One runs for a deployment; a second one takes over from the first.
+    Signs a fresh manifest every AEGIS_MANIFEST_INTERVAL_S seconds.  One runs for a deployment; a second one takes over
+    from the first.
 
     Exit codes: 0 stopped, 1 an operator must look (the last log line says at what), 2 configuration, 70 something
     unexpected, 75 another agent has taken over: start this one later.
