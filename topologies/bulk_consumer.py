@@ -239,12 +239,20 @@ class BulkConsumer(driver.Consumer):
             die("fetch", error)
 
     async def _hand_on(self, work: RecordList) -> None:
-        """Wait for room; a long wait (the agent holds) must not look to the group like a dead member."""
+        """Wait for room; a long wait (the agent holds) must not look to the group like a dead member.
+
+        Where the flow stops meanwhile the list is let go: its generation ends, and its records are fetched again.
+        """
         putting = asyncio.ensure_future(self.deliver.put(work))
+        stopping = asyncio.ensure_future(self.suspend_flow.wait())
         try:
-            while not putting.done():
-                await asyncio.wait([putting], timeout=FETCH_WAIT_S)
-                if not putting.done():
-                    await self._thread.touch()
+            while True:
+                done, _ = await asyncio.wait(
+                    {putting, stopping}, timeout=FETCH_WAIT_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done:
+                    return
+                await self._thread.touch()
         finally:
             putting.cancel()
+            stopping.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,11 @@ class AegisWorker(faust.Worker):
     """Faust's worker without its say on logs, standard output and the working directory."""
 
     logger = SERVICE_LOG
+
+    def _install_signal_handlers_unix(self) -> None:
+        """Take SIGINT and SIGTERM; Faust would open a debugger on SIGUSR2 and print every stack on SIGUSR1."""
+        self.loop.add_signal_handler(signal.SIGINT, self._on_sigint)
+        self.loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
 
     def _setproctitle(self, info: str, *, ident: str = "aegis") -> None:
         """Leave the process title alone."""
@@ -61,8 +67,7 @@ def run_worker(app: AegisApp, loop: asyncio.AbstractEventLoop) -> int:
     except Exception as error:  # noqa: BLE001 - Faust raises the reason of a crash again here
         crashed = crashed or error
     if crashed is not None or worker.crash_reason is not None:
-        reason = crashed or worker.crash_reason
-        _log.critical("crashed", error=type(reason).__name__)
+        _log.critical("crashed", exc_info=crashed or worker.crash_reason)
         return EXIT_DIED
     _log.info("stopped")
     return EXIT_STOPPED

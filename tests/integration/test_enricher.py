@@ -205,7 +205,7 @@ async def test_past_the_grace_it_holds_and_a_fresh_manifest_lets_it_go_on(stage:
 
 
 async def test_a_held_enricher_stops_at_once_and_commits_nothing(stage: Stage) -> None:
-    """The operator restarts it; what waits is read again."""
+    """The operator restarts it; what waits, more than its queues hold, is read again."""
     stage.deployment.maker = ManifestMaker(stage.deployment.signer, life_s=2)
     await stage.create()
     await stage.publish(stage.deployment.fresh(utc_now()))
@@ -213,8 +213,11 @@ async def test_a_held_enricher_stops_at_once_and_commits_nothing(stage: Stage) -
         async with asyncio.timeout(10):
             while enricher.readiness().good:  # noqa: ASYNC110 - a page has no event
                 await asyncio.sleep(0.05)
-        await stage.send([event(n) for n in range(10)])
-        await asyncio.sleep(0.5)
+        await stage.send([RawRecord(value=b'{"pad":"%s"}' % (b"x" * 400_000), partition=n % 2) for n in range(12)])
+        async with asyncio.timeout(10):
+            while not enricher.app.record_lists.queue.full():  # noqa: ASYNC110 - a queue has no event for it
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1.5)  # the consumer waits for room by now
         began = time.monotonic()
     assert time.monotonic() - began < 8
     assert await stage.committed() == {}

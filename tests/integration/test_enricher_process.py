@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
+import socket
 import urllib.parse
 from typing import TYPE_CHECKING
 
@@ -88,6 +90,27 @@ def test_what_keeps_it_from_starting_is_said_with_an_exit_code(
         assert process.ended() == code
         assert said in process.said()
         assert "aegis: hint:" in process.said()
+
+
+async def test_a_port_in_use_is_said(stage: Stage, process: EnricherProcess) -> None:
+    """Two enrichers on one machine need two ports."""
+    await stage.create()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", process.port))
+        taken.listen()
+        assert process.start().ended() == EXIT_DIED
+    last = json.loads(process.said().splitlines()[-1])
+    assert last["event"] == "crashed"
+    assert "address already in use" in last["error"]
+
+
+async def test_debugging_signals_open_nothing(stage: Stage, process: EnricherProcess) -> None:
+    """Faust's worker would open a debugger, or print the stacks of all threads."""
+    await stage.create(control=False)
+    process.start()
+    process.until(lambda: process.get("/ready")[0] == 503)
+    process.running.send_signal(signal.SIGUSR2)
+    assert process.ended() == -signal.SIGUSR2
 
 
 async def test_a_dead_letter_too_large_for_its_topic_ends_it_before_the_commit(
