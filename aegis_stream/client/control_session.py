@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from aegis_stream.client.broker_errors import our_broker_errors
+from aegis_stream.client.lenient_fetch import fetch_leniently
 from aegis_stream.client.topics import preflight
 from aegis_stream.errors import BrokerReason, BrokerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
+
+    from aiokafka import ConsumerRecord
 
 T = TypeVar("T")
 
@@ -88,16 +91,19 @@ class ControlSession:
         """Wait up to a second for records; return them, and the position behind them and behind all gaps."""
         doing = f"reading {self._partition.topic}"
         with our_broker_errors(doing):
-            batches = await bounded(
-                self._reader.getmany(self._partition, timeout_ms=POLL_MS, max_records=MAX_RECORDS), doing
-            )
+            found = await bounded(self._fetch(), doing)
             position = await bounded(self._reader.position(self._partition), doing)
-        records = [
-            ControlRecord(_text(record.key), record.value, record.offset)
-            for records in batches.values()
-            for record in records
-        ]
+        records = [ControlRecord(_text(record.key), record.value, record.offset) for record in found]
         return records, int(position)
+
+    async def _fetch(self) -> list[ConsumerRecord]:
+        unreadable = False
+        batches: dict[TopicPartition, list[ConsumerRecord]] = {}
+        try:
+            batches = await self._reader.getmany(self._partition, timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+        except UnicodeDecodeError:
+            unreadable = True
+        return await fetch_leniently(self._reader, self._partition) if unreadable else batches.get(self._partition, [])
 
     async def close(self) -> None:
         """Leave; never raises, for what is left is closed by the broker."""
