@@ -125,6 +125,37 @@ async def test_a_stop_commits_and_the_next_enricher_goes_on_without_a_repeat(sta
     assert numbers(stage, records) == list(range(3_000))
 
 
+async def test_a_second_worker_joins_and_leaves_without_a_single_repeat(stage: Stage) -> None:
+    """Before partitions are given up, what is begun is finished and committed: so only crashes make repeats."""
+    stage.partitions = 4
+    await stage.create()
+
+    async def feed() -> None:
+        async with AIOKafkaProducer(**stage.connection) as producer:
+            for number in range(8_000):
+                sent = await producer.send(stage.raw, event(number), partition=number % 4)
+                if number % 100 == 0:
+                    await sent
+                    await asyncio.sleep(0.04)
+            await producer.flush()
+
+    async with running(stage) as first:
+        feeding = asyncio.create_task(feed())
+        async with running(stage) as second:
+            async with asyncio.timeout(20):
+                while len(second.app.bulk_consumer.assignment()) != 2:  # noqa: ASYNC110 - a group has no event for it
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(1)
+            assert len(first.app.bulk_consumer.assignment()) == 2
+        await feeding
+        await stage.until_committed(8_000, timeout_s=60)
+        assert b'aegis_enricher_commits_total{outcome="superseded"}' not in first.metrics()
+    records = await stage.read_all(stage.encrypted)
+    for partition in range(4):
+        mine = [record for record in records if record.partition == partition]
+        assert numbers(stage, mine) == list(range(partition, 8_000, 4))
+
+
 async def test_a_rotation_takes_effect_between_two_lists_and_loses_nothing(stage: Stage) -> None:
     """New events go under the new DEK as soon as its manifest is there; the old ones stay readable."""
     await stage.create()
