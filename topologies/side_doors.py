@@ -11,6 +11,8 @@ from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from aegis_stream.settings import Settings
 
     Headers = Sequence[tuple[str, bytes | None]]
+
+_log = structlog.get_logger(__name__)
 
 OWN_PREFIX = "aegis-"
 """Headers that begin so are ours to write; incoming ones are removed."""
@@ -47,8 +51,10 @@ class SideDoors:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> SideDoors:
-        """Read AEGIS_RECORD_KEY and AEGIS_PSEUDONYM_KEY."""
+        """Read AEGIS_RECORD_KEY and AEGIS_PSEUDONYM_KEY; says in the log that keys are dropped for want of the latter."""
         secret = settings.pseudonym_key
+        if settings.record_key == KeyRule.PSEUDONYM and secret is None:
+            _log.warning("record keys are dropped: there is no key for pseudonyms", remedy="set AEGIS_PSEUDONYM_KEY")
         return cls(KeyRule(settings.record_key), None if secret is None else secret.get_secret_value())
 
     @property

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 
 import pytest
+import structlog
 
 from aegis_stream.settings import Settings
 from tests.support.records import record
@@ -25,7 +26,9 @@ def test_a_pseudonym_is_the_hex_hmac_of_the_key() -> None:
 
 def test_without_a_pseudonym_key_keys_are_dropped() -> None:
     """An operator who forgot the secret must not publish actor ids."""
-    doors = SideDoors.from_settings(Settings(record_key="pseudonym"))
+    with structlog.testing.capture_logs() as logs:
+        doors = SideDoors.from_settings(Settings(record_key="pseudonym"))
+    assert "AEGIS_PSEUDONYM_KEY" in logs[0]["remedy"]
     assert doors.rule is KeyRule.DROP
     assert doors.key(b"actor-1", []) is None
     assert not doors.lets_keys_through
