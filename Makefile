@@ -91,6 +91,10 @@ kryoptic: setup ## a second PKCS#11 token (needs cargo), and the HSM tests on bo
 fuzz: $(VENV)/.python ## the property tests with many more examples
 	@$(PYTEST) -q tests/property --hypothesis-profile=fuzz
 
+.PHONY: fuzz-native
+fuzz-native: ## libFuzzer with AddressSanitizer on the native core (needs cargo and a C++ compiler), AEGIS_FUZZ_SECONDS each
+	@tools/fuzz_native.sh
+
 .PHONY: differential
 differential: $(VENV)/.native ## both engines on AEGIS_DIFFERENTIAL (100,000) generated and mutated inputs
 	@$(BIN)/python -m tests.support.engine_duel
