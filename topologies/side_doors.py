@@ -51,11 +51,11 @@ class SideDoors:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> SideDoors:
-        """Read AEGIS_RECORD_KEY and AEGIS_PSEUDONYM_KEY; says in the log that keys are dropped for want of the latter."""
-        secret = settings.pseudonym_key
-        if settings.record_key == KeyRule.PSEUDONYM and secret is None:
+        """Read AEGIS_RECORD_KEY and AEGIS_PSEUDONYM_KEY; says in the log if keys are dropped for want of the latter."""
+        rule, secret = KeyRule(settings.record_key), settings.pseudonym_key
+        if rule is KeyRule.PSEUDONYM and secret is None:
             _log.warning("record keys are dropped: there is no key for pseudonyms", remedy="set AEGIS_PSEUDONYM_KEY")
-        return cls(KeyRule(settings.record_key), None if secret is None else secret.get_secret_value())
+        return cls(rule, None if secret is None else secret.get_secret_value())
 
     @property
     def lets_keys_through(self) -> bool:
