@@ -285,6 +285,19 @@ fn open_batch<'py>(
     Ok(values)
 }
 
+/// Panic, for the tests that show what becomes of a fault of this crate: `guarded` as every event's work is, or bare.
+#[pyfunction]
+#[pyo3(name = "_panic", signature = (*, guarded))]
+fn panic_on_purpose(py: Python<'_>, guarded: bool) {
+    py.detach(|| {
+        if guarded {
+            let _ = crate::guarded::<()>(|| panic!("on purpose, guarded"));
+        } else {
+            panic!("on purpose");
+        }
+    });
+}
+
 #[pymodule]
 fn aegis_stream_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -294,5 +307,6 @@ fn aegis_stream_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyReaderSessions>()?;
     module.add_function(wrap_pyfunction!(protect_batch, module)?)?;
     module.add_function(wrap_pyfunction!(open_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(panic_on_purpose, module)?)?;
     Ok(())
 }
