@@ -14,6 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.committed_marks import CommittedMarks
+from aegis_stream.client.fetching import Fetching
 from aegis_stream.client.opening import Opening
 from aegis_stream.client.received import EmptyRecord, ReceivedEvent, RefusedRecord
 from aegis_stream.client.source_marks import DEFAULT_REWIND_LIMIT, SourceMarks, Verdict
@@ -83,7 +84,7 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._stored = CommittedMarks(connection=connection, topic=topic, group=group, open_batch=decryptor.open_batch)
         self._accept_rewind = accept_rewind
         self._commit_interval_s, self._handover_s = commit_interval_s, handover_s
-        self._batch_records = batch_records
+        self._fetching = Fetching(timeout_ms=_POLL_MS, max_records=batch_records)
         self._consumer: AIOKafkaConsumer | None = None
         self._fetched: list[ConsumerRecord] = []
         self._queue: deque[_Item] = deque()
@@ -207,8 +208,7 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         """Fetch and open the next records; what was fetched stays until it could be opened or its partition goes."""
         if not self._fetched:
             with our_broker_errors(f"reading {self._topic}"):
-                fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._batch_records)
-            self._fetched = [record for records in fetched.values() for record in records]
+                self._fetched = await self._fetching.fetch(consumer)
         if not self._fetched:
             await self._commit(consumer)
             return
@@ -261,6 +261,7 @@ class EventConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._queue.clear()
         self._fetched = []
         self._done.clear()
+        self._fetching.forget(revoked)
         for place in revoked:
             self._marks.forget(place.partition)
         self._settled.set()
