@@ -95,6 +95,11 @@ fuzz: $(VENV)/.python ## the property tests with many more examples
 fuzz-native: ## libFuzzer with AddressSanitizer on the native core (needs cargo and a C++ compiler), AEGIS_FUZZ_SECONDS each
 	@tools/fuzz_native.sh
 
+.PHONY: miri-native
+miri-native: ## undefined behaviour in the native core's scanner, policies and walk (needs a nightly with miri)
+	@cd native && CARGO_TARGET_DIR=$(CURDIR)/.cache/native-miri cargo +nightly miri test -q --locked \
+		--no-default-features --lib -- tests::json tests::policy tests::walk --skip depth --skip quoted
+
 .PHONY: differential
 differential: $(VENV)/.native ## both engines on AEGIS_DIFFERENTIAL (100,000) generated and mutated inputs
 	@$(BIN)/python -m tests.support.engine_duel
