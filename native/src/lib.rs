@@ -18,10 +18,14 @@ mod tests;
 pub mod walk;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why an event is handed back: the engine in Python judges it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandedBack;
+
+/// How often work panicked: an event that is handed back for it looks like any other, and tests must tell the two apart.
+pub static PANICS: AtomicU64 = AtomicU64::new(0);
 
 pub type Outcome<T> = Result<T, HandedBack>;
 
@@ -33,5 +37,8 @@ pub type Outcome<T> = Result<T, HandedBack>;
 /// # Errors
 /// The work says so, or panics.
 pub fn guarded<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(HandedBack))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        Err(HandedBack)
+    })
 }

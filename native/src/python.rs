@@ -298,6 +298,12 @@ fn panic_on_purpose(py: Python<'_>, guarded: bool) {
     });
 }
 
+/// How many events were handed back because the work on them panicked, in this process.
+#[pyfunction]
+fn panics() -> u64 {
+    crate::PANICS.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 #[pymodule]
 fn aegis_stream_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -307,6 +313,7 @@ fn aegis_stream_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyReaderSessions>()?;
     module.add_function(wrap_pyfunction!(protect_batch, module)?)?;
     module.add_function(wrap_pyfunction!(open_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(panics, module)?)?;
     module.add_function(wrap_pyfunction!(panic_on_purpose, module)?)?;
     Ok(())
 }

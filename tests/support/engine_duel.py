@@ -130,11 +130,15 @@ def _batch(pair: Pair, dice: Dice, counts: Counter[str]) -> int:
 def duel(inputs: int, seed: int, counts: Counter[str]) -> Iterator[int]:
     """Run at least so many inputs; gives how many each batch had.  Raises AssertionError: the engines differ."""
     pairs = [Pair(policy, counts) for policy in POLICIES]
-    done = 0
+    core = find_native().module
+    assert core is not None
+    done, panics = 0, core.panics()
     for number in itertools.count(seed):
         if done >= inputs:
             return
         size = _batch(pairs[number % len(pairs)], Dice(number), counts)
+        # An event whose work panicked is handed back like any other, which would hide the fault here.
+        assert core.panics() == panics, f"the native engine panicked, seed {number}"
         done += size
         yield size
 

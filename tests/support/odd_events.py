@@ -78,9 +78,17 @@ def _number(dice: Dice) -> bytes:
     return dice.choice((f'{{"{dice.choice(HOLDERS)}":{text}}}', f'{{"x":[{text}],"actor_id":{{"n":{text}}}}}')).encode()
 
 
+def _imitation(dice: Dice) -> bytes:
+    members = ['"actor_id":1', f'"{dice.choice(HOLDERS)}":{{"signer_id":[2]}}', '"_ciphertext":3', '"_encrypted":true']
+    dice.shuffle(members)
+    inner = f"{{{','.join(members[: dice.randint(2, 4)])}}}"
+    value = dice.choice((inner, f"[{inner},{inner}]"))
+    return f'{{"{dice.choice(("x", "*", "a/b", "~"))}":{value},"actor_id":0}}'.encode()
+
+
 _KINDS: tuple[Callable[[Dice], bytes], ...] = (
     *(_spoiled_text, _spoiled_text, _spoiled_text, _clean_text, _clean_text),
-    *(_nested, _many_members, _long_string, _number),
+    *(_nested, _many_members, _long_string, _number, _imitation),
 )
 
 
@@ -90,11 +98,22 @@ def raw_event(dice: Dice) -> bytes:
     return dice.spoil_bytes(raw) if dice.random() < 0.1 else raw
 
 
+def _other_tail(dice: Dice, protected: bytes) -> bytes:
+    """Change the last characters of one base64 text: the bits that canonical base64 leaves unset."""
+    ends = [at for at in range(len(protected)) if protected.startswith(b'="', at)] or [len(protected)]
+    end = dice.choice(ends)
+    start = end - (2 if protected[end - 1 : end] == b"=" else 1)
+    tail = dice.choice((*b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=",))
+    return protected[:start] + bytes((tail,)) + protected[start + 1 :]
+
+
 def changed(dice: Dice, protected: bytes, other: bytes) -> bytes:
     """Change an encrypted event: its members, its spelling or its bytes.  other: an event to take members from."""
     roll = dice.random()
     if roll < 0.1:
         return protected
+    if roll < 0.15:
+        return _other_tail(dice, protected)
     if roll < 0.3:
         return dice.spoil_bytes(protected)
     if roll < 0.5:

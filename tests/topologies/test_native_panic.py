@@ -24,7 +24,9 @@ VERSION = "dek-v1-20260101"
 
 def test_a_panic_in_the_work_on_an_event_only_hands_it_back(capfd: pytest.CaptureFixture[str]) -> None:
     """The built module must unwind, and the place of the fault must be told, for somebody has to mend it."""
+    before = NATIVE.panics()
     NATIVE._panic(guarded=True)
+    assert NATIVE.panics() == before + 1
     assert "on purpose, guarded" in capfd.readouterr().err
 
 
