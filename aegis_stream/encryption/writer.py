@@ -37,7 +37,7 @@ from aegis_stream.hybrid import HybridPublicKey
 from aegis_stream.pii import JSON, LAYOUT, STRING, Classifier, Policy
 from aegis_stream.session import SessionLimits, WriterSession, boot_clock_s
 from aegis_stream.wire import ALG, DekVersion, lp
-from aegis_stream.wire.forms import is_source
+from aegis_stream.wire.forms import is_source, usual_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -128,7 +128,9 @@ class PIIEncryptor:
         collect_sensitive: also give the strings of 4 characters or more that were encrypted.
         Raises ConfigurationError where the sources do not fit; never for what an event holds.
         """
-        if sources is not None and not (len(sources) == len(raw) and all(map(is_source, sources))):
+        if sources is not None and not (
+            len(sources) == len(raw) and (all(map(usual_source, sources)) or all(map(is_source, sources)))
+        ):
             raise ConfigurationError('each event has one source, "topic/partition/offset"')
         with self._lock:
             moment = dt.datetime.fromtimestamp(self._now(), tz=dt.UTC).replace(tzinfo=None)
