@@ -259,7 +259,10 @@ async def test_the_metrics_tell_what_was_done(stage: Stage) -> None:
     await stage.create()
     await stage.send([event(n) for n in range(10)] + [b"no json"])
     async with running(stage) as enricher:
-        await stage.until_committed(11)
+        await stage.until_committed(11)  # the broker knows; its answer may still be on its way to the enricher
+        async with asyncio.timeout(10):
+            while b'lag_records{partition="0"} 0.0' not in enricher.metrics():  # noqa: ASYNC110 - a page has no event
+                await asyncio.sleep(0.05)
         text = enricher.metrics().decode()
     for line in (
         "aegis_enricher_events_total 10.0",
