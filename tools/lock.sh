@@ -10,5 +10,6 @@ lock() {
 lock pyproject.toml --extra bench -o requirements/bench.txt "$@"
 lock pyproject.toml --extra dev -c requirements/bench.txt -o requirements/dev.txt
 lock pyproject.toml -c requirements/bench.txt -o requirements/core.txt
+lock pyproject.toml --extra docs -c requirements/bench.txt -o requirements/docs.txt
 # The installer itself: what Python bundles takes twice as long.
 lock - -o requirements/pip.txt "$@" <<<pip
