@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING, NoReturn
 
 from aegis_stream.cli._ask import confirm
 from aegis_stream.cli._follow import Asked, follow, print_preview
-from aegis_stream.cli._issue import NEEDS, run, terms_of
+from aegis_stream.cli._issue import NEEDS, run
 from aegis_stream.cli._private_key import read_private_key
 from aegis_stream.control.approval import ApprovalState, judge
 from aegis_stream.control.cases import OWN_SLOT, Case, candidates, replacements_of, role_keys
 from aegis_stream.control.preview import Preview, preview
 from aegis_stream.control.signing import CustodianSigner, approve, reject
+from aegis_stream.control.standing import is_open, is_open_state
 from aegis_stream.control.topic_keys import TopicKey
 from aegis_stream.errors import CommandReason, CommandRefusedError
 from aegis_stream.keyring.dsse import Kind
 from aegis_stream.keyring.strict_json import time_text
+from aegis_stream.settings.terms import terms_of
 
 if TYPE_CHECKING:
     from aegis_stream.cli._how import How
-    from aegis_stream.client.command_client import CommandClient, Standing
+    from aegis_stream.client.command_client import CommandClient
     from aegis_stream.control import Command, Slot
+    from aegis_stream.control.standing import Standing
     from aegis_stream.keyring.dsse import Envelope
     from aegis_stream.keyring.entries import Role
     from aegis_stream.settings import Settings
-
-_OPEN = {ApprovalState.PENDING, ApprovalState.PARTIAL, ApprovalState.WAITING, ApprovalState.APPROVED}
 
 
 def approve_command(how: How, command_id: str) -> int:
@@ -47,7 +48,7 @@ def approve_command(how: How, command_id: str) -> int:
             approval = approve(standing.case.command, signer)
             after = judge(_with(standing.case, slot, approval), manifest=client.manifest, now=dt.datetime.now(dt.UTC))
             counts = after.signatures is not None and slot in after.signatures.slots
-            if not counts or after.state not in _OPEN:
+            if not counts or not is_open_state(after.state):
                 _refuse(after.reason or CommandReason.SIGNATURE, after.message or "the signature would not count")
             await client.publish([(TopicKey(Kind.APPROVAL, command_id, slot.value).text, approval.to_bytes())])
             missing = after.missing if after.state is not ApprovalState.APPROVED else ()
@@ -103,7 +104,7 @@ def _asked(client: CommandClient, settings: Settings, standing: Standing) -> Ask
 
 def _open_command(standing: Standing) -> Command:
     judgement = standing.judgement
-    if judgement.command is None or judgement.state not in _OPEN:
+    if judgement.command is None or not is_open(standing):
         what = judgement.message or f"it is {judgement.state.value} already"
         _refuse(judgement.reason or CommandReason.REPLAY, f"{standing.case.id}: {what}")
     return judgement.command

@@ -12,18 +12,20 @@ from rich.console import Console
 
 from aegis_stream.cli import _exit
 from aegis_stream.cli._how import DEFAULT_WAIT_S
-from aegis_stream.cli._standing import result_lines, shape_of, state_text
+from aegis_stream.cli._standing import result_lines
 from aegis_stream.control.result import Outcome
+from aegis_stream.control.standing import shape_of, state_text
 from aegis_stream.keyring.strict_json import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from aegis_stream.cli._how import How
-    from aegis_stream.client.command_client import CommandClient, Standing
+    from aegis_stream.client.command_client import CommandClient
     from aegis_stream.control import Result, Slot
     from aegis_stream.control.command import Command
     from aegis_stream.control.preview import Preview
+    from aegis_stream.control.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from aegis_stream.cli._private_key import read_private_key
 from aegis_stream.control.approval import ApprovalState, judge
 from aegis_stream.control.cases import Case
 from aegis_stream.control.command import Command
-from aegis_stream.control.draft import Terms
 from aegis_stream.control.kinds import Signing
 from aegis_stream.control.preview import preview
 from aegis_stream.control.signing import CustodianSigner, sign_command
@@ -24,6 +23,7 @@ from aegis_stream.control.topic_keys import TopicKey
 from aegis_stream.errors import CommandReason, CommandRefusedError
 from aegis_stream.keyring.dsse import Envelope, Kind
 from aegis_stream.settings import Settings, load_settings
+from aegis_stream.settings.terms import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -69,14 +69,6 @@ def new_command(settings: Settings, arguments: Arguments, reason: str | None) ->
         deployment=settings.deployment,
         reason=reason or f"{arguments.kind.value}, asked for with aegis",
         now=dt.datetime.now(dt.UTC),
-    )
-
-
-def terms_of(settings: Settings) -> Terms:
-    """Return the times by which results are told."""
-    return Terms(
-        veto=dt.timedelta(seconds=settings.custodian_veto_s),
-        follower_grace=dt.timedelta(seconds=settings.manifest_grace_s),
     )
 
 

@@ -11,20 +11,16 @@ import typer
 from aegis_stream.cli._answer import approve_command, reject_command
 from aegis_stream.cli._control_report import print_log, print_standing
 from aegis_stream.cli._how import How, JsonOption, with_how
-from aegis_stream.cli._issue import run, terms_of
-from aegis_stream.cli._standing import shape_of
-from aegis_stream.control.approval import ApprovalState
-from aegis_stream.control.preview import preview
-from aegis_stream.errors import CommandRefusedError
+from aegis_stream.cli._issue import run
+from aegis_stream.control.standing import changes_of, shape_of
+from aegis_stream.settings.terms import terms_of
 
 if TYPE_CHECKING:
-    from aegis_stream.client.command_client import CommandClient, Standing
     from aegis_stream.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Show the commands on the control topic; approve or reject one.")
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the command: `aegis control log` shows it.")]
-_OPEN = {ApprovalState.PENDING, ApprovalState.PARTIAL, ApprovalState.WAITING, ApprovalState.APPROVED}
 
 
 @app.command("log")
@@ -64,7 +60,13 @@ def show(command_id: IdArgument, *, json: JsonOption = False) -> int:
 
         async with CommandClient(settings) as client:
             standing = client.standing(command_id)
-            shape = shape_of(standing) | _changes(client, settings, standing)
+            shape = shape_of(standing) | changes_of(
+                standing,
+                manifest=client.manifest,
+                records=client.records,
+                terms=terms_of(settings),
+                now=dt.datetime.now(dt.UTC),
+            )
         if json:
             typer.echo(orjson.dumps(shape, option=orjson.OPT_INDENT_2))
         else:
@@ -72,25 +74,6 @@ def show(command_id: IdArgument, *, json: JsonOption = False) -> int:
         return 0
 
     return run(ask)
-
-
-def _changes(client: CommandClient, settings: Settings, standing: Standing) -> dict[str, object]:
-    """Return what an undecided command would change, or why it would be refused."""
-    command = standing.judgement.command
-    if command is None or standing.judgement.state not in _OPEN:
-        return {"changes": []}
-    try:
-        shown = preview(
-            command,
-            manifest=client.manifest,
-            records=client.records,
-            rewraps=standing.case.rewraps,
-            now=dt.datetime.now(dt.UTC),
-            terms=terms_of(settings),
-        )
-    except CommandRefusedError as error:
-        return {"changes": [], "would_be_refused": str(error)}
-    return {"changes": list(shown.changes)}
 
 
 @app.command("approve")

@@ -16,12 +16,13 @@ from aegis_stream.cli import _agent_key, _backup, _prove
 from aegis_stream.cli._exit import say_hint
 from aegis_stream.cli._key_files import PolicyOption, policy_from
 from aegis_stream.cli._key_set import KeySet
-from aegis_stream.cli._keyring_report import print_table, report
+from aegis_stream.cli._keyring_report import print_table
 from aegis_stream.errors import BrokerUnavailableError, ConfigurationError, KeyReason, KeyRefusedError
 from aegis_stream.hybrid import HybridKEM, HybridPublicKey
 from aegis_stream.keyring.entries import CUSTODIAN_PUBLIC_BYTES, CustodianEntry, KeyState, Role, SignerEntry
 from aegis_stream.keyring.keyring import Keyring
 from aegis_stream.keyring.maker import ManifestMaker
+from aegis_stream.keyring.report import report
 from aegis_stream.secret_files import read_public_file
 from aegis_stream.session_signer import SessionSigner
 from aegis_stream.settings import Settings, load_settings

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from dataclasses import dataclass
+from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from aegis_stream.client.connection import connection_kwargs
@@ -17,6 +18,7 @@ from aegis_stream.client.follow import ControlFollower
 from aegis_stream.client.publish import publish
 from aegis_stream.control import CommandBook, judge
 from aegis_stream.control.history import who_signed
+from aegis_stream.control.standing import Standing
 from aegis_stream.control.topic_keys import TopicKey
 from aegis_stream.errors import BrokerError, BrokerReason, CommandReason, CommandRefusedError
 from aegis_stream.keyring.dsse import Kind
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aegis_stream.client.control_session import ControlRecord
-    from aegis_stream.control import Case, Judgement, Result
-    from aegis_stream.control.history import Signed
+    from aegis_stream.control import Case, Result
+    from aegis_stream.errors import AegisError
     from aegis_stream.keyring.dek_record import DekRecord
     from aegis_stream.keyring.manifest import Manifest
     from aegis_stream.settings import Settings
@@ -39,23 +41,11 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a command stands: what the records on the topic come to, and the agent's answer once there is one.
-
-    signed: who has signed it, by whichever key, whether that counts now or not.
-    """
-
-    case: Case
-    judgement: Judgement
-    result: Result | None
-    signed: tuple[Signed, ...]
-
-
 class CommandClient:
     """An operator's view of the control topic; an async context manager, entered it has read everything.
 
     keyring: as a follower's, but it shows an expired manifest as well.  book: every command with what belongs to it.
+    not_taken: how many records about commands the book did not take, by reason.
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], dt.datetime] = _now) -> None:
@@ -67,6 +57,7 @@ class CommandClient:
             accept_expired=True,
         )
         self.book = CommandBook()
+        self.not_taken: Counter[CommandReason] = Counter()
         self._connection = connection_kwargs(settings)
         self._topic = settings.topic_control
         self._clock = clock
@@ -106,6 +97,11 @@ class CommandClient:
         """The DEK records that the manifest names, by version."""
         return self.keyring.view.records
 
+    @property
+    def problem(self) -> AegisError | None:
+        """Why the topic is not being read at the moment."""
+        return self._follower.problem
+
     def standing(self, command_id: str) -> Standing:
         """Tell where a command stands.  Raises CommandRefusedError(MISMATCH): there is none of this id."""
         case = self.book.case(command_id)
@@ -124,6 +120,11 @@ class CommandClient:
     def orphans(self) -> tuple[str, ...]:
         """Return the keys of rewrap records without a command: what an interrupted rewrap has left behind."""
         return tuple(sorted(key.text for key in self._rewraps if self.book.case(key.command_id) is None))
+
+    async def wait_moved(self, timeout_s: float) -> None:
+        """Return when something was read, or after `timeout_s`."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), timeout_s)
 
     async def publish(self, records: Sequence[tuple[str, bytes | None]]) -> None:
         """Write (key, value) pairs in their order, each acknowledged by all replicas in sync; None is a tombstone.
@@ -193,7 +194,9 @@ class CommandClient:
     def _offer(self, record: ControlRecord) -> None:
         if record.key is None:
             return
-        self.book.offer(record.key, record.value, manifest=self.manifest)
+        refusal = self.book.offer(record.key, record.value, manifest=self.manifest)
+        if refusal is not None:
+            self.not_taken[refusal] += 1
         key = TopicKey.parse(record.key)
         if key is not None and key.kind is Kind.REWRAP:
             (self._rewraps.discard if record.value is None else self._rewraps.add)(key)

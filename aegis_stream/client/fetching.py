@@ -27,6 +27,10 @@ class Fetching:
         self._timeout_ms, self._max_records = timeout_ms, max_records
         self._ends: dict[TopicPartition, int] = {}
 
+    def begin(self, place: TopicPartition, offset: int) -> None:
+        """Say where a reader without a group stands, for there is no committed offset to ask for."""
+        self._ends[place] = offset
+
     def forget(self, places: Iterable[TopicPartition]) -> None:
         """Forget partitions that have gone to another reader."""
         for place in places:

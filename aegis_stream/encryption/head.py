@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from aegis_stream.errors import EventUnreadableError, ReadReason
 from aegis_stream.hybrid import ENCAPSULATION_BYTES
 from aegis_stream.session_signer import SIGNATURE_BYTES
-from aegis_stream.wire.forms import HEX16, HEX32, HEX64, is_source
+from aegis_stream.wire.forms import HEX16, HEX32, HEX64, is_source, usual_source
 from aegis_stream.wire.primitives import b64decode_or_none
 from aegis_stream.wire.versions import is_dek_version
 
@@ -58,12 +58,13 @@ def head_of(event: dict[str, Any], sessions: KnowsSessions) -> Head:
     if type(value.get("v")) is not int or value["v"] != 1:
         raise EventUnreadableError(ReadReason.VERSION, _PATH)
     members = value.keys()
-    texts = [text for name, text in value.items() if name != "v"]
-    if not members >= _REQUIRED or not members <= _ALLOWED or not all(type(text) is str for text in texts):
+    texts = [*map(type, value.values())].count(str)
+    if not members >= _REQUIRED or not members <= _ALLOWED or texts != len(value) - 1:  # all but `v`
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
     get: Callable[[str, str], str] = value.get
     head = Head(value["dek"], value["id"], value["kem"], value["set"], get("src", ""), get("by", ""), get("sig", ""))
-    if not HEX32(head.id) or not HEX64(head.set) or ("src" in value and not is_source(head.src)):
+    src_fits = "src" not in value or usual_source(head.src) or is_source(head.src)
+    if not HEX32(head.id) or not HEX64(head.set) or not src_fits:
         raise EventUnreadableError(ReadReason.MALFORMED, _PATH)
     signed = "by" in value
     if signed != ("sig" in value) or (signed and not (head.by and head.sig)):

@@ -7,30 +7,22 @@ No value is released before all of the event has passed.  The numbers in the com
 from __future__ import annotations
 
 import threading
-from binascii import a2b_base64, unhexlify
 from hmac import compare_digest
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import orjson
-from cryptography.exceptions import InvalidTag
+from typing import TYPE_CHECKING, Any
 
 from aegis_stream.document import any_big, container_fault, fault_of, out_of_range, parse_object
 from aegis_stream.encryption.binding import FIELD, SET, binding_of
 from aegis_stream.encryption.engine import Engine, native_module
+from aegis_stream.encryption.fields import Refusal, judge_forms, open_fields, open_sound
 from aegis_stream.encryption.head import Head, head_of
 from aegis_stream.encryption.native_reader import NativeReader
 from aegis_stream.encryption.results import Opened, Unreadable
 from aegis_stream.encryption.sessions import ReaderSessions
 from aegis_stream.encryption.shape import Shape
 from aegis_stream.encryption.strings import strict_dumps
-from aegis_stream.encryption.timestamp import is_timestamp
 from aegis_stream.errors import EventRefusedError, EventUnreadableError, ReadReason
-from aegis_stream.pii import JSON, LAYOUT, STRING, Classifier, Policy
-from aegis_stream.pii.classifier import is_marked
-from aegis_stream.wire import ALG, lp
-from aegis_stream.wire.forms import CLEAN_ENDS
-from aegis_stream.wire.versions import is_dek_version
+from aegis_stream.pii import Classifier, Policy
+from aegis_stream.wire import lp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,28 +33,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 65
 """Levels of an encrypted event: a writer's 64, and one that an encrypted field may add."""
-VALUE_DEPTH = 64
-"""Levels of a decrypted value, counted from itself."""
-
-_MEMBERS = itemgetter("_encrypted", "_algorithm", "_dek_version", "_ciphertext", "_plaintext_hash", "_encrypted_at")
-_MEMBER_COUNT = 6
-_HEADS = frozenset({bytes((LAYOUT, STRING)), bytes((LAYOUT, JSON))})
-_HEX_CHARACTERS = 64
-_BLOB_MIN = 30
-_NONCE_AT = 2
-_BODY_AT = 14
 _SHAPES_MAX = 1024
-_UNSEEN = object()
-"""Equal to no text that an event can hold."""
-
-
-class _Refusal(Exception):  # noqa: N818 - control flow inside this file, never seen outside
-    """The first rule that an event breaks."""
-
-    def __init__(self, reason: ReadReason, path: str = "") -> None:
-        super().__init__()
-        self.reason = reason
-        self.path = path
 
 
 class PIIDecryptor:
@@ -134,7 +105,7 @@ class PIIDecryptor:
             head = head_of(event, self._sessions)
             version = head.dek
             return self._judge(raw, event, head)
-        except _Refusal as refusal:
+        except Refusal as refusal:
             reason, path = refusal.reason, refusal.path
         except EventUnreadableError as refusal:
             reason, path = ReadReason(refusal.reason), refusal.path
@@ -147,33 +118,43 @@ class PIIDecryptor:
         version = head.dek
         known = self._known.get(version) or self._ask(version)
         if isinstance(known, ReadReason):
-            raise _Refusal(known)
+            raise Refusal(known)
         key, classifier, id_is_public = known
-        # 4. The shape of each field, and 5. mixtures.
         del event["_aegis"]
         targets, too_deep, big_float, _ = classifier.survey(event, MAX_DEPTH)
         if too_deep:
-            raise _Refusal(ReadReason.TOO_DEEP)
+            raise Refusal(ReadReason.TOO_DEEP)
         if big_float and out_of_range(raw):
-            raise _Refusal(ReadReason.NUMBER)
-        fields = _shapes(targets, version)
-        if fields.mixed is not None:
-            raise _Refusal(ReadReason.MIXED, fields.mixed)
+            raise Refusal(ReadReason.NUMBER)
+        dek = lp(version.encode())
+        session = self._sessions.at_hand(head)
+        if session is not None and targets:
+            binding = binding_of(head.id, head.src, event, id_is_public=id_is_public)
+            sound = binding and open_sound(session, targets, version, FIELD + dek + binding)
+            if binding and sound and self._is_set(session, targets, dek + binding, sound[1], head):
+                return _opened(event, targets, sound[0], head)
+        # 4. The form of each field, and 5. mixtures.
+        forms = judge_forms(targets, version)
+        if forms.mixed is not None:
+            raise Refusal(ReadReason.MIXED, forms.mixed)
         # 6. The signature, and 7. the encapsulation and what LP cannot hold.
         session = self._sessions.session(head, key, require_signed=self._require_signed)
         binding = binding_of(head.id, head.src, event, id_is_public=id_is_public)
         if binding is None:
-            raise _Refusal(ReadReason.TOO_LONG, "/event_id")
-        dek = lp(version.encode())
-        values, commitments = _values(session, targets, fields.parts, FIELD + dek + binding + lp(fields.at))
+            raise Refusal(ReadReason.TOO_LONG, "/event_id")
+        values, commitments = open_fields(session, targets, forms.parts, FIELD + dek + binding + lp(forms.at))
         # 9. The set tag.
+        if not self._is_set(session, targets, dek + binding, commitments, head):
+            raise Refusal(ReadReason.SET)
+        return _opened(event, targets, values, head)
+
+    def _is_set(
+        self, session: SessionKeys, targets: list[Target], bound: bytes, commitments: list[bytes], head: Head
+    ) -> bool:
+        """Tell whether the set tag binds these fields.  bound: LP(DEK version) ‖ binding."""
         tag = session.set_tag.copy()
-        tag.update(SET + dek + binding + self._shape(targets).count_and_join(commitments))
-        if not compare_digest(tag.finalize().hex(), head.set):
-            raise _Refusal(ReadReason.SET)
-        for (container, name, _, _), value in zip(targets, values, strict=True):
-            container[name] = value
-        return Opened(event, version, head.src or None)
+        tag.update(SET + bound + self._shape(targets).count_and_join(commitments))
+        return compare_digest(tag.finalize().hex(), head.set)
 
     def _shape(self, targets: list[Target]) -> Shape:
         places = tuple([target[3] for target in targets])
@@ -198,90 +179,10 @@ class PIIDecryptor:
         return answer
 
 
-def _values(
-    session: SessionKeys, targets: list[Target], parts: list[tuple[bytes, bytes]], prefix: bytes
-) -> tuple[list[Any], list[bytes]]:
-    """8. For each field in document order: tag, commitment, value.  prefix: the AAD as far as it is the event's."""
-    for _, _, _, place in targets:
-        if not place.string_end:
-            raise _Refusal(ReadReason.TOO_LONG, place.path)
-    decrypt = session.aead.decrypt
-    ours = session.commitment.copy()
-    ours.update(prefix)
-    values: list[Any] = []
-    commitments: list[bytes] = []
-    for (_, _, _, place), (blob, committed) in zip(targets, parts, strict=True):
-        is_string = blob[1] == STRING
-        end = place.string_end if is_string else place.json_end
-        try:
-            text = decrypt(blob[_NONCE_AT:_BODY_AT], blob[_BODY_AT:], prefix + end)
-        except InvalidTag:
-            raise _Refusal(ReadReason.TAG, place.path) from None
-        mac = ours.copy()
-        mac.update(end + text)
-        if not compare_digest(mac.finalize(), committed):
-            raise _Refusal(ReadReason.COMMITMENT, place.path)
-        commitments.append(committed)
-        try:
-            values.append(text.decode() if is_string else _json_value(text))
-        except ValueError:
-            raise _Refusal(ReadReason.VALUE, place.path) from None
-    return values, commitments
-
-
-class _Fields(NamedTuple):
-    """What the shapes gave: (blob, commitment) of each field, the common time, the path of the first mixture."""
-
-    parts: list[tuple[bytes, bytes]]
-    at: bytes
-    mixed: str | None
-
-
-def _shapes(targets: list[Target], version: str) -> _Fields:
-    """4. Judge the shape of each field, and sensitive values in the clear.
-
-    The three texts that are alike in all fields have their form checked where they first appear or differ.
-    """
-    parts: list[tuple[bytes, bytes]] = []
-    first_at: object = _UNSEEN
-    mixed: str | None = None
-    for _, _, field, place in targets:
-        try:
-            flag, algorithm, dek, ciphertext, committed, at = _MEMBERS(field)
-            blob, commitment = a2b_base64(ciphertext, strict_mode=True), unhexlify(committed)
-            well_formed = (
-                flag is True
-                and algorithm == ALG
-                and len(field) == _MEMBER_COUNT
-                and blob[:2] in _HEADS
-                and len(blob) >= _BLOB_MIN
-                and len(ciphertext) % 4 == 0  # a2b takes padding behind a whole group
-                and (ciphertext[-1] != "=" or ciphertext[-3:] in CLEAN_ENDS)
-                and len(committed) == _HEX_CHARACTERS
-                and committed == committed.lower()
-            )
-        except (KeyError, ValueError, TypeError, AttributeError):
-            well_formed = False
-        if not well_formed:
-            raise _Refusal(ReadReason.MALFORMED if is_marked(field) else ReadReason.PLAINTEXT, place.path)
-        if dek != version or at != first_at:
-            if type(dek) is not str or type(at) is not str or not is_dek_version(dek) or not is_timestamp(at):
-                raise _Refusal(ReadReason.MALFORMED, place.path)
-            if mixed is None and (dek != version or first_at is not _UNSEEN):
-                mixed = place.path
-            first_at = at if first_at is _UNSEEN else first_at
-        parts.append((blob, commitment))
-    return _Fields(parts, b"" if first_at is _UNSEEN else str(first_at).encode(), mixed)
-
-
-def _json_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value but a string
-    """Return the value under type `j`.  Raises ValueError: a string, or JSON outside the rules."""
-    value = orjson.loads(text)
-    floats: list[float] = []
-    if type(value) is str or container_fault(value, VALUE_DEPTH, floats) or (any_big(floats) and out_of_range(text)):
-        msg = "not a value that a writer encrypts"
-        raise ValueError(msg)
-    return value
+def _opened(event: dict[str, Any], targets: list[Target], values: list[Any], head: Head) -> Opened:
+    for (container, name, _, _), value in zip(targets, values, strict=True):
+        container[name] = value
+    return Opened(event, head.dek, head.src or None)
 
 
 def _document_fault(raw: bytes, event: dict[str, Any]) -> ReadReason | None:

@@ -48,6 +48,10 @@ class ReaderSessions:
         # Most events are of the session of the one before: comparing its texts costs less than hashing them.
         return session == self._last or session in self._derived
 
+    def at_hand(self, head: Head) -> SessionKeys | None:
+        """Return the keys where the event is of the session of the one before, which was judged; None otherwise."""
+        return self._last_keys if (head.dek, head.kem, head.by, head.sig) == self._last else None
+
     def session(self, head: Head, key: ReadingKey, *, require_signed: bool) -> SessionKeys:
         """Return the keys of an event's session.
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aegis_stream.pii import Target
+    from aegis_stream.pii.classifier import Survey
     from aegis_stream.session_signer import SessionSigner
 
 MAX_DEPTH = 64
@@ -179,18 +180,13 @@ class PIIEncryptor:
         event = parse_object(raw)
         if event is None:
             return Rejected(WriteReason(fault_of(raw, MAX_DEPTH)))
-        targets, too_deep, big_float, members = self.classifier.survey(event, MAX_DEPTH)
-        floats: list[float] = []
-        others = [target for target in targets if type(target[2]) is not str]
-        for _, _, value, place in others:
-            too_deep = container_fault(value, MAX_DEPTH - len(place.kinds), floats) or too_deep
-            members += 0 if too_deep else count_members(value)
-        if too_deep:
+        survey = self.classifier.survey(event, MAX_DEPTH)
+        targets = survey.targets
+        if survey.too_deep or _any_too_deep(targets):
             return Rejected(WriteReason.TOO_DEEP)
-        if (big_float or any_big(floats)) and out_of_range(raw):
-            return Rejected(WriteReason.NUMBER)
-        if has_duplicates(raw, members):
-            return Rejected(WriteReason.DUPLICATE)
+        # The parser's result written again: where that gives the same bytes, nothing was lost or changed in between.
+        if orjson.dumps(event) != raw and (reason := _spelling_fault(raw, survey)):
+            return Rejected(reason)
         if "_aegis" in event:
             return Rejected(WriteReason.HAS_AEGIS, "/_aegis")
         sensitive = sensitive_strings([target[2] for target in targets]) if collect else frozenset()
@@ -260,6 +256,27 @@ class PIIEncryptor:
             ciphertext = b2a(head + nonce + encrypt(nonce, text, prefix + end), newline=False)
             container[key] = fragment(b"".join((before, ciphertext, _MIDDLE, hexlify(commitment), after)))
         return commitments
+
+
+def _any_too_deep(targets: list[Target]) -> bool:
+    """Tell whether a sensitive value nests deeper than its place leaves levels for."""
+    return any(
+        container_fault(value, MAX_DEPTH - len(place.kinds), [])
+        for _, _, value, place in targets
+        if type(value) is not str
+    )
+
+
+def _spelling_fault(raw: bytes, survey: Survey) -> WriteReason | None:
+    """Judge what the parser's result does not tell: integers beyond 64 bits, and duplicate members."""
+    floats: list[float] = []
+    members = survey.members
+    for _, _, value, place in survey.targets:
+        container_fault(value, MAX_DEPTH - len(place.kinds), floats)
+        members += count_members(value)
+    if (survey.big_float or any_big(floats)) and out_of_range(raw):
+        return WriteReason.NUMBER
+    return WriteReason.DUPLICATE if has_duplicates(raw, members) else None
 
 
 def _padded(value: object) -> bytes:

@@ -27,7 +27,6 @@ MARKER_LABEL = "_encrypted"
 POINTER_LABEL = "pointer"
 
 _CACHE_ENTRIES = 8192
-_UNSEEN = Place("", "", "")
 
 
 class Survey(NamedTuple):
@@ -172,8 +171,9 @@ class Classifier:
         found, floats, top = walk.found, walk.floats, self._top
         try:
             for name, member in event.items():
-                place = top.get(name, _UNSEEN)
-                if place is _UNSEEN:
+                try:
+                    place = top[name]
+                except KeyError:
                     place = self._top_place(name)
                 if place is not None:
                     found.append((event, name, member, place))

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from aegis_stream.encryption.fields import VALUE_DEPTH
 from aegis_stream.encryption.reader import MAX_DEPTH as READER_DEPTH
-from aegis_stream.encryption.reader import VALUE_DEPTH
 from aegis_stream.encryption.writer import MAX_DEPTH as WRITER_DEPTH
 from aegis_stream.errors import ReadReason, WriteReason
 from aegis_stream.hybrid import ENCAPSULATION_BYTES, PRIVATE_KEY_BYTES, PUBLIC_KEY_BYTES, SHARED_SECRET_BYTES
