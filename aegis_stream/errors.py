@@ -13,6 +13,7 @@ from aegis_stream.reasons import (
     CommandReason,
     KEKReason,
     KeyReason,
+    LetterReason,
     ManifestReason,
     OverrideReason,
     ReadReason,
@@ -35,6 +36,8 @@ __all__ = [
     "KeyReason",
     "KeyRefusedError",
     "KeyringStaleError",
+    "LetterReason",
+    "LetterRefusedError",
     "ManifestReason",
     "ManifestRefusedError",
     "OverrideReason",
@@ -153,6 +156,15 @@ class CommandRefusedError(AegisError):
         """`message` names the record and the rule."""
         super().__init__(message, reason=reason, remedy=remedy)
         self.command_reason = reason
+
+
+class LetterRefusedError(AegisError):
+    """Nothing can be done with a dead letter: it cannot be opened, or is not where or what it would have to be."""
+
+    def __init__(self, reason: LetterReason, message: str, *, remedy: str = "") -> None:
+        """`message` names the letter by its source and the rule."""
+        super().__init__(message, reason=reason, remedy=remedy)
+        self.letter_reason = reason
 
 
 class KeyringStaleError(AegisError):

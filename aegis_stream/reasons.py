@@ -155,3 +155,21 @@ class BrokerReason(StrEnum):
     TIMEOUT = "timeout"
     CONTROL_EMPTY = "control-empty"
     FENCED = "fenced"
+
+
+class LetterReason(StrEnum):
+    """Why nothing can be done with a dead letter."""
+
+    UNKNOWN = "unknown"
+    STATE = "state"
+    UNCERTAIN = "uncertain"
+    OTHER_TOPIC = "other-topic"
+    NO_PARTITION = "no-partition"
+    GONE = "gone"
+    SEALED = "sealed"
+    EMPTY = "empty"
+    TOO_LARGE = "too-large"
+    DEK_UNKNOWN = "dek-unknown"
+    DEK_REVOKED = "dek-revoked"
+    DEK_DESTROYED = "dek-destroyed"
+    DEK_BELOW_MINIMUM = "dek-below-minimum"

@@ -27,13 +27,19 @@ _HEAD_BYTES = 65_536
 class ControlWriter:
     """A transactional producer for one deployment's control topic; an async context manager."""
 
-    def __init__(self, connection: Mapping[str, Any], topic: str, *, deployment: str) -> None:
-        """Nothing is connected yet; `connection` are keyword arguments of an aiokafka client."""
+    def __init__(
+        self, connection: Mapping[str, Any], topic: str, *, deployment: str, role: str = "rotation agent"
+    ) -> None:
+        """Nothing is connected yet; `connection` are keyword arguments of an aiokafka client.
+
+        role: whose writer it is; of each role a deployment has one at a time.
+        """
+        self._role = role
         self._topic = topic
         self._doing = f"writing to {topic}"
         self._producer = AIOKafkaProducer(
             **connection,
-            transactional_id=f"{deployment}-rotation-agent",
+            transactional_id=f"{deployment}-{role.replace(' ', '-')}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_request_size=MAX_ENVELOPE_BYTES + _HEAD_BYTES,
         )
@@ -72,8 +78,8 @@ class ControlWriter:
                 await self._stop()
         raise BrokerError(
             BrokerReason.FENCED,
-            "another rotation agent of this deployment has taken over",
-            remedy="run one agent only; stop the other before this one is started again",
+            f"another {self._role} of this deployment has taken over",
+            remedy="run one of them only; stop the other before this one is started again",
         )
 
     async def _transaction(self, records: Sequence[tuple[str, bytes | None]]) -> list[int]:
