@@ -56,10 +56,7 @@ class EnricherMetrics:
             self._refused.labels(reason).inc(number)
         if writer.encryptor is not self._encryptor:
             self._encryptor, self._seen = writer.encryptor, _Seen()
-            self._dek.clear()
-            self._dek.labels(writer.dek_version).set(1)
-            self._engine.clear()
-            self._engine.labels(writer.encryptor.stats.engine).set(1)
+            self.show_writer(writer)
         stats = writer.encryptor.stats
         new = self._seen.differences(stats)
         for name, number in new.items():
@@ -69,6 +66,13 @@ class EnricherMetrics:
         ):
             metric.inc(number)
         self._count_dropped()
+
+    def show_writer(self, writer: Writer) -> None:
+        """Tell what new events are encrypted under, also while none comes."""
+        self._dek.clear()
+        self._dek.labels(writer.dek_version).set(1)
+        self._engine.clear()
+        self._engine.labels(writer.encryptor.stats.engine).set(1)
 
     def committed(self, *, accepted: bool) -> None:
         """Count one answered commit."""

@@ -122,6 +122,8 @@ class Enricher:
             metrics.manifest_age_s.set(now - view.manifest.issued_at.timestamp())
             metrics.manifest_usable_s.set(max(0.0, view.usable_until - now))
             metrics.manifest_sequence.set(view.manifest.sequence)
+        if self._writers.writer is not None:
+            metrics.show_writer(self._writers.writer)
         metrics.in_flight.set(self._pipeline.in_flight)
         metrics.ready.set(self.readiness().good)
         if self.app.tables.actives_ready:

@@ -8,7 +8,6 @@ supervisor does not start it again at once.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aegis_stream.client.connection import connection_kwargs
-from aegis_stream.control import Terms
 from aegis_stream.encryption import RotationSchedule
 from aegis_stream.errors import AegisError, BrokerReason, BrokerUnavailableError, ConfigurationError
 from aegis_stream.keyring.state_file import StateFile
+from aegis_stream.settings.terms import terms_of
 from aegis_stream.signature import AgentSigner
 from topologies.death import EXIT_DIED
 from topologies.logs import configure_logging
@@ -61,10 +60,7 @@ def build_rotation_agent(settings: Settings, *, accept_rollback: int | None = No
         life_s=settings.manifest_life_s,
         interval_s=settings.manifest_interval_s,
         schedule=RotationSchedule.parse(settings.rotation_interval, jitter_s=settings.rotation_jitter_s),
-        terms=Terms(
-            veto=dt.timedelta(seconds=settings.custodian_veto_s),
-            follower_grace=dt.timedelta(seconds=settings.manifest_grace_s),
-        ),
+        terms=terms_of(settings),
         accept_rollback=accept_rollback,
     )
 
