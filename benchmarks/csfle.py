@@ -18,6 +18,7 @@ from aegis_stream.generator import generate_events
 from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
 from benchmarks.peer import csfle_peer
 from benchmarks.rounds import paired
+from topologies.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +54,7 @@ def run(*, short: bool) -> Iterator[Outcome]:
 
     Pure Python also against the peer without validation, which has no target.
     """
+    keep_freed_memory()  # of both sides, as in the processes that we start
     rounds = SHORT_ROUNDS if short else ROUNDS
     peer = csfle_peer()
     for ours in (PYTHON, *(NATIVE if find_native().module else ())):

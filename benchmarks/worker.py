@@ -1,7 +1,7 @@
 """`python -m benchmarks.worker KIND JOB`: one process that moves records until SIGTERM.  JOB is JSON, see Job.
 
-Kinds: `copy`, the plain aiokafka copy; `enricher`, the real one in pure Python; `stand-in`, the same with a
-protect_batch that copies.
+Kinds: `copy`, the plain aiokafka copy; `enricher`, the real one in pure Python; `native`, the real one with the native
+core; `stand-in`, the same with a protect_batch that copies.  All keep freed memory as the enricher does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from benchmarks.engines import hide_native
 from benchmarks.plain_copy import copy
 from benchmarks.stand_in import CopyingEncryptor
 from benchmarks.topics import Job
+from topologies.memory import keep_freed_memory
 from topologies.protect_events import run_enricher
 from topologies.worker import use_fast_loop
 from topologies.writers import library_encryptor
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Run one worker; the enrichers read the environment, as in life, and topics and group from the job."""
     kind, job = arguments[0], Job.from_json(arguments[1])
-    hide_native()
+    if kind != "native":
+        hide_native()
     if kind == "copy":
+        keep_freed_memory()
         use_fast_loop()
         asyncio.run(copy(job))
         return 0
@@ -39,7 +42,10 @@ def main(arguments: Sequence[str]) -> int:
         compression=job.compression,
     )
     return run_enricher(
-        settings, make_encryptor=CopyingEncryptor if kind == "stand-in" else library_encryptor("python")
+        settings,
+        make_encryptor=CopyingEncryptor
+        if kind == "stand-in"
+        else library_encryptor("native" if kind == "native" else "python"),
     )
 
 

@@ -22,6 +22,7 @@ from topologies.metrics import EnricherMetrics
 from topologies.pages import Condition, add_pages
 from topologies.pipeline import Pipeline
 from topologies.side_doors import SideDoors
+from topologies.memory import keep_freed_memory
 from topologies.worker import run_worker, use_fast_loop
 from topologies.writers import KeyringWriters, WriterState, library_encryptor
 
@@ -159,6 +160,7 @@ def run_enricher(settings: Settings, *, make_encryptor: EncryptorFactory | None 
     Raises ConfigurationError, KeyRefusedError, BrokerError, BrokerUnavailableError where it cannot start.
     """
     configure_logging(settings)
+    keep_freed_memory()
     use_fast_loop()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -160,9 +160,11 @@ class PIIDecryptor:
         places = tuple([target[3] for target in targets])
         shape = self._shapes.get(places)
         if shape is None:
-            if len(self._shapes) >= _SHAPES_MAX:
-                self._shapes.clear()
-            shape = self._shapes[places] = Shape(places)
+            shape = Shape(places)
+            if shape.keepable:
+                if len(self._shapes) >= _SHAPES_MAX:
+                    self._shapes.clear()
+                self._shapes[places] = shape
         return shape
 
     def _ask(self, version: str) -> ReadReason | tuple[ReadingKey, Classifier, bool]:

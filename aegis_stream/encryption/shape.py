@@ -10,18 +10,22 @@ if TYPE_CHECKING:
 
     from aegis_stream.pii import Place
 
+_KEPT_CHARACTERS = 16_384
+
 
 class Shape:
     """Events with the same encrypted places share the order of their commitments and the labels to count.
 
-    events: how many were protected since the shape was first met.
+    events: how many were protected since the shape was first met.  keepable: its paths, which producers choose, are
+    short enough to be remembered.
     """
 
-    __slots__ = ("_count", "_in_order", "events", "labels")
+    __slots__ = ("_count", "_in_order", "events", "keepable", "labels")
 
     def __init__(self, places: Sequence[Place]) -> None:
         """Work out the order of the paths' bytes, which is that of their code points."""
         self.events = 0
+        self.keepable = sum(len(place.path) for place in places) <= _KEPT_CHARACTERS
         self.labels = [place.label for place in places]
         order = sorted(range(len(places)), key=[place.path for place in places].__getitem__)
         self._count = len(places).to_bytes(4, "big")

@@ -41,10 +41,14 @@ class WriterStats:
         key = tuple(places)
         shape = self._shapes.get(key)
         if shape is None:
+            shape = Shape(places)
+            if not shape.keepable:
+                self._fields.update(shape.labels)
+                return shape
             if len(self._shapes) >= _SHAPES_MAX:
                 self._fields = self.fields
                 self._shapes.clear()
-            shape = self._shapes[key] = Shape(places)
+            self._shapes[key] = shape
         return shape
 
     @property

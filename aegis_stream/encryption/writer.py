@@ -260,11 +260,10 @@ class PIIEncryptor:
 
 def _any_too_deep(targets: list[Target]) -> bool:
     """Tell whether a sensitive value nests deeper than its place leaves levels for."""
-    return any(
-        container_fault(value, MAX_DEPTH - len(place.kinds), [])
-        for _, _, value, place in targets
-        if type(value) is not str
-    )
+    for _, _, value, place in targets:
+        if type(value) is not str and container_fault(value, MAX_DEPTH - len(place.kinds), []):
+            return True
+    return False
 
 
 def _spelling_fault(raw: bytes, survey: Survey) -> WriteReason | None:

@@ -27,6 +27,7 @@ MARKER_LABEL = "_encrypted"
 POINTER_LABEL = "pointer"
 
 _CACHE_ENTRIES = 8192
+_CACHED_CHARACTERS = 256  # a longer name or path is worked out each time: 8,192 of 10 MB would be too much to keep
 
 
 class Survey(NamedTuple):
@@ -85,6 +86,14 @@ def is_marked(value: object) -> bool:
     return type(value) is dict and ("_encrypted" in value or "_ciphertext" in value)
 
 
+def _remember(cache: dict[Any, Any], chosen: str, key: object, value: object) -> None:
+    """Keep what was worked out for a text that a producer chose, within the cache's bounds."""
+    if len(chosen) <= _CACHED_CHARACTERS:
+        if len(cache) >= _CACHE_ENTRIES:
+            cache.clear()
+        cache[key] = value
+
+
 class Classifier:
     """A compiled policy."""
 
@@ -136,9 +145,7 @@ class Classifier:
         if known is None:
             normal = normalise(name)
             known = (self._labels.get(normal), normal in self._excluded, "/" + escape(name))
-            if len(self._names) >= _CACHE_ENTRIES:
-                self._names.clear()
-            self._names[name] = known
+            _remember(self._names, name, name, known)
         return known
 
     @staticmethod
@@ -152,17 +159,16 @@ class Classifier:
     def _place(self, path: str, kinds: str, label: str) -> Place:
         place = self._places.get((path, kinds, label))
         if place is None:
-            if len(self._places) >= _CACHE_ENTRIES:
-                self._places.clear()
-            place = self._places[path, kinds, label] = Place(path, kinds, label)
+            place = Place(path, kinds, label)
+            _remember(self._places, path, (path, kinds, label), place)
         return place
 
     def _top_place(self, name: str) -> Place | None:
         """Return the place of a sensitive member at the top, None where it is not; both are remembered."""
-        label = self._label(self._name(name), [])
-        if len(self._top) >= _CACHE_ENTRIES:
-            self._top.clear()
-        place = self._top[name] = None if label is None else self._place(self._name(name)[2], "m", label)
+        known = self._name(name)
+        label = self._label(known, [])
+        place = None if label is None else self._place(known[2], "m", label)
+        _remember(self._top, name, name, place)
         return place
 
     def _survey_by_name(self, event: dict[str, Any], max_depth: int) -> Survey:
