@@ -15,7 +15,7 @@ help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(VENV)/.python $(VENV)/.native $(VENV)/.tests ## make the virtual environment and fetch what the tests need (once)
+setup: $(VENV)/.python $(VENV)/.native $(VENV)/.go $(VENV)/.tests ## make the virtual environment and fetch what the tests need (once)
 	@:
 
 # The stamps lie in the virtual environment: without it they are gone too.
@@ -29,6 +29,10 @@ $(VENV)/.tests: requirements/core.txt tools/kafka/pom.xml | $(VENV)/.python
 
 $(VENV)/.native: native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs) | $(VENV)/.python
 	@tools/setup.sh native $(VENV)
+	@touch $@
+
+$(VENV)/.go: requirements/go.txt tools/golang.py $(wildcard examples/go-reader/*) | $(VENV)/.python
+	@tools/setup.sh go $(VENV)
 	@touch $@
 
 $(VENV)/.bench: requirements/bench.txt | $(VENV)/.python

