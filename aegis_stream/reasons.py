@@ -152,6 +152,7 @@ class BrokerReason(StrEnum):
     TOPIC_SETTINGS = "topic-settings"
     PARTITIONS = "partitions"
     GROUP_REFUSED = "group-refused"
+    TRANSACTION_REFUSED = "transaction-refused"
     TIMEOUT = "timeout"
     CONTROL_EMPTY = "control-empty"
     FENCED = "fenced"

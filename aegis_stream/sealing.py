@@ -25,8 +25,6 @@ from aegis_stream.wire import ALG, DekVersion, lp, lp32
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aegis_stream.errors import WriteReason
-
 _HEAD = b"\x11d"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
@@ -77,13 +75,14 @@ def seal_record(  # noqa: PLR0913 - each is a part of what is sealed, all by nam
     dek_public_key: HybridPublicKey,
     dek_version: str,
     source: SourceRecord,
-    reason: WriteReason,
+    reason: str,
     key: bytes | None,
     value: bytes | None,
     headers: Sequence[tuple[str, bytes | None]] = (),
 ) -> bytes:
     """Seal a record to a DEK; 1,150 bytes longer than key, value, headers and their length prefixes.
 
+    reason: of a closed list: WriteReason for a raw record, also ReadReason for one of encrypted history.
     Raises TooLongError: more than 65,535 headers, or a header's name beyond 65,535 bytes.
     """
     if len(headers) > _HEADERS_MAX:

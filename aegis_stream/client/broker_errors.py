@@ -42,6 +42,12 @@ def translated(error: kafka_errors.KafkaError, doing: str) -> BrokerError:
             f"{doing}: the broker refuses access to the consumer group",
             remedy="grant the user Read on the group",
         )
+    if isinstance(error, kafka_errors.TransactionalIdAuthorizationFailed):
+        return BrokerError(
+            BrokerReason.TRANSACTION_REFUSED,
+            f"{doing}: the broker refuses the transactional id",
+            remedy="grant the user Write on the transactional id; `aegis topics acls` prints it",
+        )
     if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
         return BrokerError(
             BrokerReason.TOPIC_MISSING, f"{doing}: there is no such topic", remedy="run `aegis topics create`"
