@@ -45,7 +45,11 @@ class Opening:
         Raises KEKError where a DEK cannot be unwrapped now, BrokerUnavailableError (timeout) where the control topic
         cannot be read to its end: then nobody knows yet whether the events are to be refused.  Ask again.
         """
-        values = [record.value if record.value is not None else b"" for record in records]
+        results = await self.results([record.value if record.value is not None else b"" for record in records])
+        return [_received(record, result) for record, result in zip(records, results, strict=True)]
+
+    async def results(self, values: Sequence[bytes]) -> list[Opened | Unreadable]:
+        """Open values, one result each, in order.  Raises as `open`."""
         results = await asyncio.to_thread(self._decryptor.open_batch, values)
         again = [place for place, result in enumerate(results) if self._worth_asking(result)]
         if again and self._refresh_keys is not None:
@@ -55,7 +59,7 @@ class Opening:
                 results[place] = result
                 if isinstance(result, Unreadable) and result.reason is ReadReason.DEK_UNKNOWN:
                     self._remember(result.dek_version)
-        return [_received(record, result) for record, result in zip(records, results, strict=True)]
+        return results
 
     def _worth_asking(self, result: Opened | Unreadable) -> bool:
         """Tell whether a look at the control topic may change the answer."""
