@@ -15,6 +15,7 @@ from aegis_stream.cli import (
     consume,
     control,
     custodian,
+    dashboard,
     decrypt,
     demo,
     destroy,
@@ -70,6 +71,7 @@ app.add_typer(control.app, name="control")
 app.add_typer(enricher.app, name="enricher")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
+app.command("dashboard")(dashboard.dashboard)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - the callback of an option takes its value

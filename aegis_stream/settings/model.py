@@ -134,6 +134,18 @@ class Settings(BaseSettings):
     web_port: int | Literal["off"] = Field(
         6066, description="port of /health, /ready and /metrics on 127.0.0.1, or off", union_mode="left_to_right"
     )
+    dashboard_host: str = Field("127.0.0.1", min_length=1, description="where `aegis dashboard` listens")
+    dashboard_port: int = Field(6_067, ge=0, le=65_535, description="its port; 0: any that is free")
+    dashboard_token: SecretStr | None = Field(
+        None,
+        description="what its readers must show, 24 characters or more; without it only this machine may look",
+        json_schema_extra=_SECRET,
+    )
+    dashboard_enrichers: str = Field(
+        "", description="the enrichers it asks for their metrics, http://host:port, comma between them"
+    )
+    dashboard_tls_certfile: Path | None = Field(None, description="its certificate, PEM, to serve TLS itself")
+    dashboard_tls_keyfile: Path | None = Field(None, description="the private key of that certificate, PEM")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="form of log lines")
 
