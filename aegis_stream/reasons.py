@@ -120,6 +120,7 @@ class CommandReason(StrEnum):
     UNCHANGED = "unchanged"
     KEK_CURRENT = "kek-current"
     KEK_IN_USE = "kek-in-use"
+    RECORDS_REMAIN = "records-remain"
     REWRAP = "rewrap"
     LIMIT = "limit"
 

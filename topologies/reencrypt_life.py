@@ -95,8 +95,7 @@ class Life:
             compression=compression,
         )
         self._under: list[str] = []
-        self._began = time.monotonic()
-        self._done = 0
+        self._not_before = 0.0
         self._spans: dict[int, Span] = {}
         self.committed = False
 
@@ -250,10 +249,9 @@ class Life:
         )
 
     async def _keep_rate(self, events: int, stop: asyncio.Event) -> None:
-        """Wait until so many events a second are not exceeded."""
-        self._done += events
+        """Wait until so many events a second are not exceeded; time that was lost is not made up for."""
         if self._plan.max_rate is not None:
-            ahead_s = self._done / self._plan.max_rate - (time.monotonic() - self._began)
-            if ahead_s > 0:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), ahead_s)
+            now = time.monotonic()
+            self._not_before = max(self._not_before, now) + events / self._plan.max_rate
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._not_before - now)

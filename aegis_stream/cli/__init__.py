@@ -23,6 +23,7 @@ from aegis_stream.cli import (
     emergency,
     encrypt,
     enricher,
+    history,
     inspect,
     kek,
     keys,
@@ -71,6 +72,7 @@ app.add_typer(control.app, name="control")
 app.add_typer(enricher.app, name="enricher")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
+app.add_typer(history.app, name="history")
 app.command("dashboard")(dashboard.dashboard)
 
 

@@ -9,7 +9,9 @@ from aegis_stream.cli._ask import confirm
 from aegis_stream.cli._follow import Asked, follow, print_preview
 from aegis_stream.cli._issue import NEEDS, run
 from aegis_stream.cli._private_key import read_private_key
+from aegis_stream.cli._records_left import must_not_remain, records_left
 from aegis_stream.control.approval import ApprovalState, judge
+from aegis_stream.control.arguments import DestroyDek
 from aegis_stream.control.cases import OWN_SLOT, Case, candidates, replacements_of, role_keys
 from aegis_stream.control.preview import Preview, preview
 from aegis_stream.control.signing import CustodianSigner, approve, reject
@@ -42,6 +44,7 @@ def approve_command(how: How, command_id: str) -> int:
             print_preview(asked, needs=_needs(standing, asked), how=how)
             if how.dry_run:
                 return 0
+            await _look_again(settings, client, asked.command)
             confirm(_question("Sign", asked), yes=how.yes)
             signer = CustodianSigner(read_private_key(how.key))
             slot = _slot(signer, asked.command, client, standing)
@@ -86,6 +89,17 @@ def reject_command(how: How, command_id: str) -> int:
             return await follow(client, asked, how, missing=missing, refusal_is_success=True)
 
     return run(ask)
+
+
+async def _look_again(settings: Settings, client: CommandClient, command: Command) -> None:
+    """Count anew what a destruction would give up: the first signer's word is not enough.
+
+    Raises CommandRefusedError(RECORDS_REMAIN): something is left, and the command does not say so.
+    """
+    arguments = command.arguments
+    if isinstance(arguments, DestroyDek):
+        left = await records_left(settings, arguments.version, client.manifest)
+        must_not_remain(arguments.version, left, forced=arguments.records_left is not None)
 
 
 def _asked(client: CommandClient, settings: Settings, standing: Standing) -> Asked:

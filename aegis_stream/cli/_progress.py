@@ -13,6 +13,45 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+class ReadProgress:
+    """A bar over topics that are read one after the other; how much there is shows when each is begun."""
+
+    def __init__(self, title: str) -> None:
+        """Draw nothing yet."""
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._expected = 0
+        self._task = self._progress.add_task(title, total=0)
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+    def expect(self, records: int) -> None:
+        """Begin with a topic that holds so many."""
+        self._expected += records
+        self._progress.update(self._task, total=self._expected)
+
+    def count(self, records: int) -> None:
+        """Count so many as read."""
+        self._progress.advance(self._task, records)
+
+
 class EventProgress:
     """Counts events and bytes; draws only where standard error is a terminal.
 

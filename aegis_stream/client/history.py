@@ -7,7 +7,7 @@ is opened here: whoever may write to the topic can add to a count, and nobody ca
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from aegis_stream.client.topics.survey import topic_states
 from aegis_stream.errors import BrokerError, BrokerReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
 
@@ -89,6 +89,7 @@ class Destroyable(StrEnum):
     NOW = "now"
     LATER = "later"
     NEVER = "never"
+    LETTERS = "dead-letters"
     ACTIVE = "active"
     DESTROYED = "destroyed"
 
@@ -102,13 +103,21 @@ class Verdict:
     remaining: int
     at: dt.datetime | None = None
 
+    def but(self, when: Destroyable) -> Verdict:
+        """Return the same where the state of its DEK decides."""
+        return replace(self, when=when, at=None)
 
-def judge_version(version: str, topics: list[TopicHistory]) -> Verdict:
-    """Tell when nothing under this version is left; the state of its DEK is not looked at."""
+
+def judge_version(version: str, topics: Sequence[TopicHistory], *, open_letters: int = 0) -> Verdict:
+    """Tell when nothing under this version is left; the state of its DEK is not looked at.
+
+    NEVER: a topic that holds some of it lets nothing go by age.  LETTERS: only dead letters are left, which wait for
+    an operator.
+    """
     left = [(topic, topic.tally(version)) for topic in topics if topic.tally(version).remaining]
     remaining = sum(tally.remaining for _, tally in left)
     if not left:
-        return Verdict(version=version, when=Destroyable.NOW, remaining=0)
+        return Verdict(version=version, when=Destroyable.LETTERS if open_letters else Destroyable.NOW, remaining=0)
     if any(topic.retention_ms == UNLIMITED for topic, _ in left):
         return Verdict(version=version, when=Destroyable.NEVER, remaining=remaining)
     last_ms = max(tally.newest_ms + topic.retention_ms for topic, tally in left)

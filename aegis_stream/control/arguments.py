@@ -112,22 +112,28 @@ class DestroyDek:
 
     `no_copies_attested`: the signers attest that no copy of the old record is left (tiered storage, backups), which is
     what makes the destruction complete while a KEK that wrapped it still exists.
+
+    `records_left`: the signers know that so many records under it, still within their retention, can never be read
+    again; None: they have found none.
     """
 
     version: DekVersion
     no_copies_attested: bool
+    records_left: int | None = None
 
     kind: ClassVar[CommandKind] = CommandKind.DESTROY_DEK
     signing: ClassVar[Signing] = Signing.BOTH
 
     @classmethod
     def take(cls, members: Members) -> Self:
-        """Read both members."""
-        return cls(members.version("version"), members.flag("no_copies_attested"))
+        """Read the members; `records_left` is there only where the destruction is forced."""
+        left = members.whole("records_left", least=1) if members.has("records_left") else None
+        return cls(members.version("version"), members.flag("no_copies_attested"), left)
 
     def to_json(self) -> dict[str, object]:
         """Return the JSON shape."""
-        return {"version": self.version.text, "no_copies_attested": self.no_copies_attested}
+        forced = {} if self.records_left is None else {"records_left": self.records_left}
+        return {"version": self.version.text, "no_copies_attested": self.no_copies_attested, **forced}
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ def destroy_dek(draft: Draft, arguments: DestroyDek) -> None:
     draft.keks = tuple(sorted(record.wraps))
     draft.copies_attested = arguments.no_copies_attested
     draft.notes.append("its wraps are dropped from the current state")
+    if arguments.records_left is not None:
+        draft.notes.append(f"forced: {arguments.records_left:,} records under it can never be read again")
     if not arguments.no_copies_attested:
         draft.notes.append("complete once each KEK named here is destroyed, or it is attested that no copy is left")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import datetime as dt
 import os
 import signal
 import subprocess
@@ -18,21 +16,18 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from aegis_stream.encryption import PIIEncryptor, Protected
-from aegis_stream.keyring.reader_keys import ReaderKeys
-from aegis_stream.wrapping import unwrap_dek
-from tests.support.enrichment import Stage, utc_now
-from tests.support.keyrings import ENRICHER, KEK_PAIR, PlainKek
+from tests.support.enrichment import utc_now
+from tests.support.keyrings import ENRICHER, KEK_PAIR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from aiokafka import ConsumerRecord
 
-    from aegis_stream.keyring.dek_record import DekRecord
+    from tests.support.enrichment import Stage
+
 
 COMMAND = [sys.executable, "-m", "aegis_stream"]
-WEEK_MS = 7 * 24 * 3_600_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +94,7 @@ class History:
     def odd(self, value: bytes | None, *, partition: int = 0, key: bytes | None = b"odd") -> Old:
         """Return a record that no enricher has written."""
         number = len(self.written)
-        return Old(
-            number=number, partition=partition, timestamp_ms=self.began_ms + number, value=value, key=key
-        )
+        return Old(number=number, partition=partition, timestamp_ms=self.began_ms + number, value=value, key=key)
 
     def _old(self, number: int, value: bytes) -> Old:
         return Old(
@@ -192,29 +185,3 @@ class ReencryptorProcess:
         line: dict[str, Any] = orjson.loads(out.splitlines()[-1])
         assert line["event"] == "account"
         return line
-
-
-def unwrapped(record: DekRecord) -> Any:  # noqa: ANN401 - a private key
-    """Return the private key of a DEK."""
-    kek = PlainKek()
-    return unwrap_dek(
-        record.wraps[kek.kek_id], dek_version=record.version.text, dek_public_key=record.public_key, kek=kek
-    )
-
-
-def reader_keys(stage: Stage) -> ReaderKeys:
-    """Return a reader's keys for all that was published."""
-    return stage.decryptor()._keys  # type: ignore[no-any-return]
-
-
-def seconds_ago(seconds: float) -> dt.datetime:
-    """Return a moment in the past."""
-    return utc_now() - dt.timedelta(seconds=seconds)
-
-
-@contextlib.contextmanager
-def variables(environment: Mapping[str, str], monkeypatch: Any) -> Any:  # noqa: ANN401 - pytest's own
-    """Give this process variables."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    yield

@@ -97,6 +97,12 @@ async def _default_replication(admin: Admin) -> int:
     return min(WANTED_REPLICATION, await broker_count(admin))
 
 
+async def create_planned(admin: Admin, plans: Sequence[TopicPlan]) -> None:
+    """Make topics, and wait until the broker that is asked has heard of them.  Raises BrokerError."""
+    await _create(admin, plans)
+    await _states_with(admin, [plan.name for plan in plans], plans)
+
+
 async def _create(admin: Admin, plans: Sequence[TopicPlan]) -> None:
     if not plans:
         return
