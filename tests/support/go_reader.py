@@ -34,11 +34,15 @@ class GoReader:
         self._keys = folder / "keys.json"
         self._keys.write_text(json.dumps(keys))
 
+    def run(self, lines: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
+        """Run the program over its standard input."""
+        command = [self._program, "-keys", self._keys, *options]
+        return subprocess.run(command, input=lines, capture_output=True, timeout=60, check=False)
+
     def open_batch(self, raw: Sequence[bytes]) -> list[dict[str, Any]]:
         """Give one answer an event: {"dek", "source", "event" (its text)} or {"refused": {"reason", "path"}}."""
         lines = b"".join(base64.b64encode(one) + b"\n" for one in raw)
-        command = [self._program, "-keys", self._keys, "-base64"]
-        done = subprocess.run(command, input=lines, capture_output=True, timeout=60, check=False)
+        done = self.run(lines, "-base64")
         assert done.returncode in {0, 1}, done.stderr.decode()
         answers = [json.loads(line) | {"line": line} for line in done.stdout.decode().split("\n")[:-1]]
         assert len(answers) == len(raw)

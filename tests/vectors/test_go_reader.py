@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +59,34 @@ def test_bad_event_is_refused_for_its_reason(name: str, answers: dict[str, dict[
     case = BAD_EVENTS[name]
     expected = {"reason": case["reason"], "path": vectors.restore(case["path"]).decode()}
     assert answers[f"bad {name}"].get("refused") == expected
+
+
+def test_a_wrapped_key_opens_the_worked_event(program: Path, tmp_path: Path) -> None:
+    """From a KEK and a DEK record to the plaintext, as in a deployment, and one event a line as in its README."""
+    case, version = vectors.load("schedule"), vectors.load("schedule")["dek_version"]
+    known = vectors.load("keyrings")["pairs"]
+    wraps = [one for one in vectors.load("wrapped_deks")["wrapped"] if one["dek_version"] == version]
+    keys = keys_file("deployment")
+    keys["keks"] = [{name: known["kek-2"][name] for name in ("private", "public")}]
+    keys["deks"][version].pop("private")
+    keys["deks"][version]["wraps"] = {one["kek_id"]: one["wrapped"] for one in wraps}
+    reader = GoReader(program, keys, tmp_path)
+    said = reader.run(case["encrypted"].encode() + b"\n{}\n")
+    raw = json.loads(case["raw"])
+    assert said.returncode == 1
+    assert [json.loads(line) for line in said.stdout.splitlines()] == [
+        {"dek": version, "source": "aegis.raw/0/42", "event": raw},
+        {"refused": {"reason": "not-protected", "path": ""}},
+    ]
+
+
+def test_keys_that_are_wrong_stop_it(program: Path, tmp_path: Path) -> None:
+    """A key that is not what the record says must not open anything, and no key may be shown."""
+    keys = keys_file("bare")
+    keys["deks"]["dek-v1-20260101"]["public"] = keys["deks"]["dek-v3-20260401"]["public"]
+    said = GoReader(program, keys, tmp_path).run(b"{}\n")
+    assert (said.returncode, said.stdout) == (2, b"")
+    assert said.stderr == b"go-reader: dek-v1-20260101: mismatch\n"
 
 
 def test_its_own_tests_pass() -> None:
