@@ -1,4 +1,4 @@
-"""The three pages for whoever runs the process: /health, /ready and /metrics, on this machine only."""
+"""The three pages for whoever runs the process: /health, /ready and /metrics, at AEGIS_WEB_HOST."""
 
 from __future__ import annotations
 

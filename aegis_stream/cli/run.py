@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Run one of the long-lived processe
 def enricher() -> int:
     """Encrypt what comes in on the raw topic and write it to the encrypted topic.
 
-    Waits, not ready, until the control topic was read; /health, /ready and /metrics are on 127.0.0.1, port
+    Waits, not ready, until the control topic was read; /health, /ready and /metrics are on AEGIS_WEB_HOST, port
     AEGIS_WEB_PORT.  SIGTERM finishes and commits what is begun.
 
     Exit codes: 0 stopped, 2 configuration, 3 Kafka is away or a topic is not fit, 70 something unexpected: nothing was

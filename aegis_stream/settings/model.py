@@ -131,8 +131,11 @@ class Settings(BaseSettings):
     control_wait_s: float = Field(
         10.0, gt=0, le=300, description="how long a reader waits for an unknown DEK version, seconds"
     )
+    web_host: str = Field(
+        "127.0.0.1", min_length=1, description="where /health, /ready and /metrics are served; 0.0.0.0 in a container"
+    )
     web_port: int | Literal["off"] = Field(
-        6066, description="port of /health, /ready and /metrics on 127.0.0.1, or off", union_mode="left_to_right"
+        6066, description="port of /health, /ready and /metrics, or off", union_mode="left_to_right"
     )
     dashboard_host: str = Field("127.0.0.1", min_length=1, description="where `aegis dashboard` listens")
     dashboard_port: int = Field(6_067, ge=0, le=65_535, description="its port; 0: any that is free")

@@ -26,6 +26,7 @@ def test_the_web_view_is_on_this_machine_only() -> None:
     """Faust's default is every interface."""
     assert (conf().web_bind, conf(web_port=7000).web_port, conf().web_enabled) == ("127.0.0.1", 7000, True)
     assert conf(web_port="off").web_enabled is False
+    assert conf(web_host="0.0.0.0").web_bind == "0.0.0.0"  # noqa: S104 - inside a container
 
 
 def test_nothing_but_our_own_pages_is_served() -> None:
