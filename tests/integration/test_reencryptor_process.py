@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kafka
 
-EVENTS = 800
+EVENTS = 300
 
 
 async def begun(kafka: str, name: str, folder: Path, count: int) -> tuple[Stage, History, str]:
@@ -47,7 +47,7 @@ async def test_killed_midway_it_goes_on_and_loses_and_doubles_nothing(
     stage, history, target = await begun(kafka, topic_name("k"), tmp_path, EVENTS)
     second = await history.rotate()
     environment = reader_environment(stage)
-    with ReencryptorProcess(environment, "--to", target, "--batch", "20", "--max-rate", "300") as process:
+    with ReencryptorProcess(environment, "--to", target, "--batch", "20", "--max-rate", "150") as process:
         seen = await asyncio.to_thread(process.kill_after, 100)
     with ReencryptorProcess(environment, "--to", target) as process:
         account = await asyncio.to_thread(process.account)
