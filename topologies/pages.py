@@ -1,4 +1,4 @@
-"""The three pages for whoever runs the process: /health, /ready and /metrics, at AEGIS_WEB_HOST."""
+"""The pages for whoever runs the process: /live, /health, /ready and /metrics, at AEGIS_WEB_HOST."""
 
 from __future__ import annotations
 
@@ -39,6 +39,10 @@ class Watched(Protocol):
 
 def add_pages(app: faust.App, watched: Watched) -> None:
     """Serve the pages from the application's web server."""
+
+    @app.page("/live")
+    async def live(view: View, _request: Request) -> Response:
+        return view.json({"status": "live"})
 
     @app.page("/health")
     async def health(view: View, _request: Request) -> Response:

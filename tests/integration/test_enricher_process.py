@@ -52,6 +52,7 @@ async def test_it_tells_that_it_is_ready_and_stops_on_sigterm(stage: Stage, proc
     await stage.until_committed(100)
     assert process.facts("/ready")["dek_version"] == stage.deployment.active
     assert process.get("/health")[0] == 200
+    assert process.get("/live")[0] == 200
     assert process.get("/")[0] != 500
     metrics = process.get("/metrics")[1].decode()
     assert "aegis_enricher_events_total 100.0" in metrics
