@@ -16,6 +16,7 @@ from aegis_stream.cli import (
     control,
     custodian,
     dashboard,
+    dead_letters,
     decrypt,
     demo,
     destroy,
@@ -71,6 +72,7 @@ app.command("emergency")(emergency.emergency)
 app.add_typer(control.app, name="control")
 app.add_typer(enricher.app, name="enricher")
 app.add_typer(audit.app, name="audit")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(policy.app, name="policy")
 app.add_typer(history.app, name="history")
 app.command("dashboard")(dashboard.dashboard)
