@@ -64,11 +64,16 @@ check: lint ## lint and the unit tests: under a minute
 .PHONY: test
 test: setup lint native-check ## everything that must hold, with coverage: under 10 minutes
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --durations=15 -m "not chaos" $(PYTEST_ARGS) | tee .cache/tests.txt
+	@$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --durations=15 -m "not chaos and not e2e" $(PYTEST_ARGS) | tee .cache/tests.txt
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report --include='aegis_stream/*' --fail-under=$(COVERAGE_FLOOR)
 	@$(BIN)/coverage report --include='topologies/*' | tail -n 1 | sed 's/^TOTAL/topologies/'
 	@tail -n 1 .cache/tests.txt
+
+.PHONY: e2e
+e2e: setup ## the operators' page in a headless Chromium over real Kafka, and the alerts by promtool
+	@tools/setup.sh browser $(VENV)
+	@$(PYTEST) -q -m e2e tests/e2e | tee .cache/e2e.txt
 
 .PHONY: demo
 demo: $(VENV)/.python $(VENV)/.native ## the whole flow in a few seconds, without a Kafka

@@ -3,6 +3,7 @@
 #   python: the virtual environment, with everything in requirements/dev.txt by hash, and the package itself
 #   tests:  what tests need besides: Kafka's jars, SoftHSM2, the wheels of the core
 #   native: the native core, where there is a Rust compiler
+#   browser: Chromium with its driver, and promtool
 #   go:     what the reader in Go is built from; the toolchain itself where there is none
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -89,11 +90,32 @@ ready_go() {
     "$venv/bin/python" -m tools.golang --ready >/dev/null
 }
 
+# A browser for the operators' page, and the checker of alert rules; the package of the latter would also start a server,
+# so only its program is taken out.
+ready_browser() {
+    local missing=()
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v chromedriver >/dev/null || missing+=(chromium-driver)
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+    if ! command -v promtool >/dev/null && ! [ -x .cache/prometheus/usr/bin/promtool ]; then
+        if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+            say "please install: promtool (Debian's package prometheus)"
+            return 1
+        fi
+        say "promtool"
+        rm -rf .cache/prometheus && mkdir -p .cache/prometheus
+        (apt-get update -qq && cd .cache/prometheus && apt-get download -qq prometheus \
+            && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb) >.cache/apt.log 2>&1 \
+            || { tail -n 20 .cache/apt.log >&2; return 1; }
+    fi
+}
+
 venv=$2
 case $1 in
     python) ready_python ;;
     tests) ready_tests ;;
     native) ready_native ;;
+    browser) ready_browser ;;
     go) ready_go ;;
     *) say "unknown part: $1"; exit 2 ;;
 esac
