@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import prometheus_client as prometheus
 
+from aegis_stream.errors import WriteReason
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,6 +38,8 @@ class EnricherMetrics:
         self._bytes_out = counter("bytes_out", "Bytes of the encrypted events")
         self._fields = counter("fields", "Fields encrypted", "name", "priority")
         self._refused = counter("dead_letters", "Records sealed to the dead-letter topic", "reason")
+        for reason in WriteReason:
+            self._refused.labels(reason.value)  # each from 0 on, so that the first of a kind is an increase
         self._dropped = counter("dropped", "Record keys and headers that were not passed on", "what")
         self._sessions = counter("sessions", "Encryption sessions opened")
         self._commits = counter("commits", "Commits of input offsets", "outcome")

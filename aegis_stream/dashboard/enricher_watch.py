@@ -130,8 +130,8 @@ class EnricherWatch:
             "events": int(reading.events),
             "lag": sum(reading.lag.values()),
             "lags": dict(sorted(reading.lag.items(), key=lambda each: (len(each[0]), each[0]))),
-            "refused": dict(sorted(reading.refused.items())),
-            "dropped": dict(sorted(reading.dropped.items())),
+            "refused": {reason: count for reason, count in sorted(reading.refused.items()) if count},
+            "dropped": {what: count for what, count in sorted(reading.dropped.items()) if count},
         }
 
     def _take(self, reading: Reading) -> None:

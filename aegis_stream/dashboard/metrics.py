@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from aegis_stream.errors import CommandReason, ManifestReason
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from enum import StrEnum
+
     from aegis_stream.dashboard.board import Board
 
 
@@ -42,24 +47,30 @@ def _manifest(registry: CollectorRegistry, manifest: dict[str, Any], now: dt.dat
 
 
 def _control(registry: CollectorRegistry, board: Board) -> None:
+    refused = board.section("refused") or {"records": {}, "commands": {}}
     sections = {
         "aegis_keyring_deks": ("DEKs by state", "state", board.section("dek_states")),
         "aegis_control_commands": ("Commands on the control topic by state", "state", board.section("command_states")),
         "aegis_control_refused_records": (
             "Records of the control topic refused since the dashboard began to read it",
             "reason",
-            (board.section("refused") or {}).get("records"),
+            _from_zero(ManifestReason, refused["records"]),
         ),
         "aegis_control_refused_commands": (
             "Records about commands that do not count",
             "reason",
-            (board.section("refused") or {}).get("commands"),
+            _from_zero(CommandReason, refused["commands"]),
         ),
     }
     for name, (purpose, label, counts) in sections.items():
         gauge = Gauge(name, purpose, [label], registry=registry)
         for key, count in (counts or {}).items():
             gauge.labels(key).set(count)
+
+
+def _from_zero(reasons: Iterable[StrEnum], counts: Mapping[str, int]) -> dict[str, int]:
+    """Name every reason, so that the first refusal of a kind is an increase."""
+    return {reason.value: counts.get(reason.value, 0) for reason in reasons}
 
 
 def _seconds(since: str, now: dt.datetime) -> float:
