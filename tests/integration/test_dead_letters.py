@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from aegis_stream.client.dead_letters import LetterState, batches, desk
 from aegis_stream.errors import WriteReason
 from tests.support.bad_names import builder_of
 from tests.support.command_line import CommandLine
@@ -18,11 +22,12 @@ from tests.support.enrichment import RawRecord
 from tests.support.letters import LetterStage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.kafka
 
+PAGE = (Path(__file__).parents[2] / "docs" / "dead-letters.md").read_text("utf-8")
+LINES = re.findall(r"^ {4}\$ (.+)$", PAGE, re.MULTILINE)
 CANARY = b"canary-7f3a"
 RECORDS = [
     RawRecord(
@@ -202,32 +207,47 @@ def test_forged_letters_stop_nobody(stage: LetterStage, as_operator: Callable[[b
     assert orjson.loads(aegis("dead-letters", "list", "--json").out)["foreign_records"] == 3
 
 
-def test_after_a_fix_the_enricher_takes_what_it_had_refused(
+async def pass_over(stage: LetterStage) -> None:
+    """Let the enrichers' group stand behind what is on the raw topic, as if it had been read and refused."""
+    places = [TopicPartition(stage.raw, number) for number in range(stage.partitions)]
+    async with AIOKafkaConsumer(**stage.connection, group_id=stage.group, enable_auto_commit=False) as consumer:
+        consumer.assign(places)
+        await consumer.commit(await consumer.end_offsets(places))
+
+
+def test_the_page_runs_as_it_stands_and_the_enricher_takes_what_it_had_refused(
     stage: LetterStage, as_operator: Callable[[bool], CommandLine], tmp_path: Path
 ) -> None:
-    """The whole way: refused for a setting, the setting repaired, replayed, and on the encrypted topic."""
-
-    def enricher(**settings: str) -> EnricherProcess:
-        environment: Mapping[str, str] = stage.environment(**settings)
-        return EnricherProcess(environment, log=tmp_path / "enricher.log")
-
-    async def refused() -> None:
-        await stage.send([RawRecord(value=None, key=b"actor-7"), RawRecord(value=b'{"actor_id":"canary-7f3a"}')])
-        await stage.read(stage.dead_letter, 1)
-        await stage.until_committed(2)
-
-    with enricher(AEGIS_RECORD_KEY="drop") as process:
-        process.until_ready()
-        asyncio.run(refused())
+    """The whole way, with the commands of docs/dead-letters.md: refused for a setting, repaired, and encrypted."""
+    asyncio.run(stage.bury([RawRecord(value=None, key=b"actor-7")], WriteReason.NO_VALUE))
+    asyncio.run(stage.bury([RawRecord(value=b"canary-7f3a")]))
+    asyncio.run(pass_over(stage))
+    assert len(LINES) == 9
+    said = []
+    with EnricherProcess(stage.environment(AEGIS_RECORD_KEY="pseudonym"), log=tmp_path / "enricher.log") as process:
+        aegis = as_operator(False)  # noqa: FBT003 - without, until the page loads the reader's variables
+        for line in LINES:
+            if not line.startswith("aegis "):
+                assert line == "set -a; . keys/reader.env; set +a"
+                aegis = as_operator(True)  # noqa: FBT003 - with
+                continue
+            ended = aegis(*shlex.split(line)[1:])
+            assert ended.code == 0, (line, ended.err)
+            said.append(ended.out.decode() + ended.err)
+        (record,) = asyncio.run(stage.read(stage.encrypted, 1))
         assert process.stop() == 0
-    aegis = as_operator(True)  # noqa: FBT003 - with
-    with enricher(AEGIS_RECORD_KEY="pseudonym") as process:
-        process.until_ready()
-        assert aegis("dead-letters", "replay", "--reason", "no-value", "--yes").code == 0
-        records = asyncio.run(stage.read(stage.encrypted, 2))
-        assert process.stop() == 0
-    assert [(one.value is None, one.key is None, tuple(one.headers)) for one in records] == [
-        (False, True, ()),
-        (True, False, ()),
-    ]
-    assert len(asyncio.run(stage.read_all(stage.dead_letter))) == 1
+    assert [number for number, text in enumerate(said) if "actor-7" in text] == [3]
+    assert "canary-7f3a" not in "".join(said)
+    assert (record.value, record.key is None, tuple(record.headers)) == (None, False, ())
+    counts = orjson.loads(as_operator(False)("dead-letters", "list", "--json").out)["states"]  # noqa: FBT003 - without
+    assert counts == {"discarded": 1, "replayed": 1}
+
+
+def test_the_page_names_every_reason_and_state() -> None:
+    """What an operator may meet must stand there."""
+    cells = re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+) \|", PAGE, re.MULTILINE)
+    named = {name for cell in cells for name in re.findall(r"`([a-z-]+)`", cell)}
+    assert named >= {reason.value for reason in WriteReason} | {state.value for state in LetterState}
+    assert f"{desk.WRITE_S:g} seconds after" in PAGE
+    assert f"waits {desk.SETTLE_S:g} seconds" in PAGE
+    assert f"({batches.BATCH_LETTERS} letters" in PAGE
