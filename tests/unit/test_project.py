@@ -18,13 +18,6 @@ import aegis_stream
 from aegis_stream.cli import app, main
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRET_FILES = {
-    "kek.key": {"init", "reader"},
-    "agent-signing.key": {"rotator"},
-    "session-signing-enricher.key": {"enricher"},
-    "pseudonym.key": {"enricher"},
-}
-"""Secret files in docker-compose.yml, and who may have them; `init` makes them."""
 
 
 def packages() -> list[str]:
@@ -95,11 +88,3 @@ def test_every_command_shows_an_example(words: tuple[str, ...], capsys: pytest.C
     main([*words, "--help"])
     said = capsys.readouterr().out
     assert "Example: " in said or "Commands" in said
-
-
-def test_compose_gives_each_role_its_own_keys_only() -> None:
-    """Whoever breaks into the enricher must find no key that opens an event."""
-    text = (ROOT / "docker-compose.yml").read_text().partition("\nservices:\n")[2]
-    services = dict(re.findall(r"^  (\w+):\n((?:    .*\n)+)", text, re.MULTILINE))
-    holders = {key: {name for name, body in services.items() if f"/keys/{key}" in body} for key in SECRET_FILES}
-    assert holders == SECRET_FILES
