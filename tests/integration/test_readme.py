@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +12,7 @@ import typer
 from aegis_stream.cli import app
 from aegis_stream.pii import PII_FIELDS
 from aegis_stream.settings import reference
+from tests.support.page_session import environment, run_session, steps
 from tools.kafka.ports import free_ports
 
 if TYPE_CHECKING:
@@ -23,61 +20,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-SESSION = "".join(re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
 PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-VOLATILE = re.compile(r"kek-[0-9a-f]{16}|-20[0-9]{6}\b")
-END = "==== end of a command ===="
-
-
-def steps() -> list[tuple[str, str]]:
-    """Return each command with what the page shows of its output."""
-    parts = re.split(r"^\$ (.*)\n", SESSION, flags=re.MULTILINE)[1:]
-    return list(zip(parts[0::2], parts[1::2], strict=True))
 
 
 @pytest.mark.kafka
 def test_the_session_runs_as_it_stands(kafka: str, topic_name: Callable[[str], str], tmp_path: Path) -> None:
     """Every command succeeds, and every line that is shown was printed; ids and dates are another day's."""
     prefix = topic_name("readme").replace(".", "-")
-    topics = ("raw", "encrypted", "dead-letter", "dead-letter-state", "control")
     (port,) = free_ports(1)
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")},
-        **{f"AEGIS_TOPIC_{topic.upper().replace('-', '_')}": f"{prefix}.{topic}" for topic in topics},
-        "AEGIS_APPLICATION_ID": prefix[:90],
-        "AEGIS_READER_GROUP": f"r-{prefix}"[:90],
-        "AEGIS_BROKER": kafka,
-        "AEGIS_WEB_PORT": str(port),
-        "COLUMNS": "100",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
-    commands = [command for command, _ in steps()]
-    script = "exec 2>&1\n" + "".join(f"{command}\necho '{END}' $?\n" for command in commands)
-    with subprocess.Popen(
-        ["/bin/bash", "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as shell:
-        assert shell.stdout is not None
-        text = ""
-        while text.count(END) < len(commands):
-            line = shell.stdout.readline()
-            assert line, text
-            text += line
-        os.killpg(shell.pid, signal.SIGTERM)  # the two processes in the background
-
-    outputs = re.split(rf"{END} (\d+)\n", text)
-    assert outputs[1::2] == ["0"] * len(commands), text
-    for (command, shown), printed in zip(steps(), outputs[0::2], strict=False):
-        real = [VOLATILE.sub("#", line.replace(prefix, "aegis")).rstrip() for line in printed.splitlines()]
-        for line in shown.splitlines():
-            assert line == "…" or VOLATILE.sub("#", line).rstrip() in real, (command, line, printed)
-        if "…" not in shown:
-            assert len(real) == len(shown.splitlines()), (command, printed)
+    variables = environment(kafka, prefix, tmp_path, AEGIS_WEB_PORT=str(port))
+    run_session(steps(README), variables=variables, folder=tmp_path, prefix=prefix)
 
 
 def test_the_library_example_runs_as_it_stands() -> None:
