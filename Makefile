@@ -75,7 +75,7 @@ test: setup lint native-check ## everything that must hold, with coverage: under
 	@tail -n 1 .cache/tests.txt
 
 .PHONY: e2e
-e2e: setup ## the operators' page in a headless Chromium over real Kafka, and the alerts by promtool
+e2e: setup ## the operators' page in a headless Chromium over real Kafka, compose's commands, and the alerts by promtool
 	@tools/setup.sh browser $(VENV)
 	@$(PYTEST) -q -m e2e tests/e2e | tee .cache/e2e.txt
 
