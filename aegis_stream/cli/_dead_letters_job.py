@@ -57,7 +57,7 @@ class LettersJob:
                 return _as_planned(self._chosen(await read_survey(self._settings)))
             async with Desk(self._settings, on_wait=_say_wait) as desk:
                 standings = await self._asked(desk, f"Put {{}} back on {self._settings.topic_raw}?")
-                with EventProgress("replaying", total_events=len(standings)) as progress:
+                with EventProgress("replaying", total_events=len(standings), unit="letters") as progress:
                     async with aclosing(desk.replay(standings, keys, again=again)) as batches:
                         async for batch in batches:
                             done += batch
@@ -119,7 +119,7 @@ def _as_planned(standings: Sequence[Standing]) -> list[Done]:
 
 async def read_survey(settings: Settings) -> Survey:
     """Read what there is, without any key.  Raises BrokerError."""
-    with EventProgress("reading dead letters") as progress:
+    with EventProgress("reading dead letters", unit="records") as progress:
         return await survey_letters(
             connection_kwargs(settings), settings, on_records=lambda count: progress.advance(events=count)
         )

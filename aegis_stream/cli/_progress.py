@@ -58,8 +58,10 @@ class EventProgress:
     total_bytes: the size of the input, where it is known; otherwise a count without an end is shown.
     """
 
-    def __init__(self, title: str, *, total_bytes: int | None = None, total_events: int | None = None) -> None:
-        """Draw nothing yet."""
+    def __init__(
+        self, title: str, *, total_bytes: int | None = None, total_events: int | None = None, unit: str = "events"
+    ) -> None:
+        """Draw nothing yet; `unit` is what is counted."""
         self.events = 0
         self.began = time.monotonic()
         self._by_bytes = total_bytes is not None
@@ -68,7 +70,7 @@ class EventProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             *((MofNCompleteColumn(),) if total_events is not None else ()),
-            TextColumn("{task.fields[events]:,} events, {task.fields[rate]:,.0f}/s"),
+            TextColumn(f"{{task.fields[events]:,}} {unit}, {{task.fields[rate]:,.0f}}/s"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,10 +151,18 @@ def test_replay_restores_each_record_once_and_in_order(
     assert len(asyncio.run(stage.replayed())) == 4
 
 
+class Terminal(io.StringIO):
+    """Where somebody is looking."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
 def test_discarded_letters_are_put_aside_until_they_are_named(
-    stage: LetterStage, as_operator: Callable[[bool], CommandLine]
+    stage: LetterStage, as_operator: Callable[[bool], CommandLine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Discarding needs no key and is no secret deletion; an error is undone by name, not by `--all`."""
+    """Discarding needs no key, and is undone by name, not by `--all`; a terminal shows how far a replay is."""
     ids = asyncio.run(stage.bury(RECORDS))
     without = as_operator(False)  # noqa: FBT003 - without
     assert without("dead-letters", "discard", ids[0], "--note", "two\nlines", "--yes").code == 2
@@ -163,7 +173,12 @@ def test_discarded_letters_are_put_aside_until_they_are_named(
     assert without("dead-letters", "discard", ids[0], "--yes").code == 1
 
     aegis = as_operator(True)  # noqa: FBT003 - with
-    assert aegis("dead-letters", "replay", "--all", "--yes").code == 0
+    terminal = Terminal()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        assert aegis("dead-letters", "replay", "--all", "--yes").code == 0
+    drawn = re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert re.search(r"replaying \S+ 2/2 2 letters, ", drawn)
     assert len(asyncio.run(stage.replayed())) == 2
     assert aegis("dead-letters", "replay", ids[0], "--yes").code == 1
     assert aegis("dead-letters", "replay", ids[0], "--again", "--yes").code == 0
