@@ -12,8 +12,16 @@ from confluent_kafka.error import ValueDeserializationError, ValueSerializationE
 
 from aegis_stream.client import open_consumer
 from aegis_stream.encryption import Opened, create_pii_decryptor, create_pii_enricher
-from aegis_stream.errors import EventRefusedError, EventUnreadableError, KeyringStaleError, ReadReason, WriteReason
-from aegis_stream.hybrid import HybridKEM
+from aegis_stream.errors import (
+    EventRefusedError,
+    EventUnreadableError,
+    KEKReason,
+    KEKUnavailableError,
+    KeyringStaleError,
+    ReadReason,
+    WriteReason,
+)
+from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
 from aegis_stream.integrations.confluent import EventDeserializer, EventSerializer, FollowedKeys, FollowedWriter
 from aegis_stream.keyring.entries import DekState
 from tests.support.enrichment import Stage, utc_now
@@ -201,6 +209,47 @@ async def test_a_refusal_is_raised_with_reason_and_place(client: Client) -> None
         EVENTS[0],
     ]
     assert "mara" not in "".join(said)
+
+
+class AwayAtFirst:
+    """A KEK whose keeper does not answer at first."""
+
+    def __init__(self, key: HybridPrivateKey) -> None:
+        """Hold the key."""
+        self._key = key
+        self.away = True
+
+    def get_public_key(self) -> bytes:
+        """Return 1,216 bytes."""
+        return self._key.public
+
+    def decapsulate(self, encapsulation: bytes) -> bytes:
+        """Return the shared secret, or be away."""
+        if self.away:
+            raise KEKUnavailableError(KEKReason.UNAVAILABLE, "the KEK's keeper is away")
+        return self._key.decapsulate(encapsulation)
+
+
+async def test_keys_that_are_away_cost_no_record(client: Client) -> None:
+    """The error says that it will pass; whoever goes back to the record gets it later."""
+    pair = HybridKEM.generate_keypair()
+    kek = AwayAtFirst(HybridPrivateKey.from_bytes(pair.private))
+    encrypt = EventSerializer(create_pii_enricher(public_key=pair.public, dek_version="dek-v1-20260101"))
+    await asyncio.to_thread(client.produce, EVENTS[:2], encrypt)
+
+    def read() -> list[Any]:
+        consumer = client.consumer(EventDeserializer(create_pii_decryptor(kek=kek, dek_version="dek-v1-20260101")))
+        with pytest.raises(ValueDeserializationError) as caught:
+            polled(consumer)
+        assert caught.value.exception.retryable is True
+        message = caught.value.kafka_message
+        consumer.seek(TopicPartition(message.topic(), message.partition(), message.offset()))
+        kek.away = False
+        values = [polled(consumer).value() for _ in range(2)]
+        consumer.close()
+        return values
+
+    assert await asyncio.to_thread(read) == EVENTS[:2]
 
 
 async def test_a_producer_refuses_what_a_writer_refuses(stage: Stage, client: Client) -> None:
