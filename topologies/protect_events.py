@@ -18,11 +18,11 @@ from topologies.death import die
 from topologies.keyring_service import KeyringService
 from topologies.list_protector import ListProtector
 from topologies.logs import configure_logging
+from topologies.memory import keep_freed_memory
 from topologies.metrics import EnricherMetrics
 from topologies.pages import Condition, add_pages
 from topologies.pipeline import Pipeline
 from topologies.side_doors import SideDoors
-from topologies.memory import keep_freed_memory
 from topologies.worker import run_worker, use_fast_loop
 from topologies.writers import KeyringWriters, WriterState, library_encryptor
 
