@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 
@@ -74,10 +75,11 @@ def print_survey(survey: Survey, shown: Sequence[Standing]) -> None:
 
 
 def print_standing(shape: dict[str, Any]) -> None:
-    """Print one letter, a line a member."""
+    """Print one letter, a line a member; a record as JSON, which lets no control character through to the terminal."""
     console = Console(soft_wrap=True, markup=False, highlight=False)
     for name, value in shape.items():
-        console.print(f"{name.replace('_', ' ')}: {value}")
+        told = orjson.dumps(value).decode() if isinstance(value, dict) else value
+        console.print(f"{name.replace('_', ' ')}: {told}")
 
 
 def record_shape(record: OpenedRecord) -> dict[str, Any]:

@@ -109,6 +109,8 @@ def test_payload_is_shown_with_the_kek_alone(stage: LetterStage, as_operator: Ca
         "value": '{"actor_id": "canary-7f3a"',
         "headers": [["trace", "00-ab"], ["null", None]],
     }
+    told = aegis("dead-letters", "show", ids[0], "--payload").out.decode()
+    assert 'record: {"key":"key-canary-7f3a","value":"{\\"actor_id\\"' in told
     short = ids[2].removeprefix(stage.raw + "/")
     binary = orjson.loads(aegis("dead-letters", "show", short, "--payload", "--json").out)
     assert binary["record"]["value"] == {"base64": "//4gY2FuYXJ5LTdmM2E="}
