@@ -60,6 +60,15 @@ func isDEKVersion(text string) bool {
 	return err == nil && day.Year() >= 1
 }
 
+// dekNumber returns the n of a DEK version whose form was judged.
+func dekNumber(version string) int {
+	n, err := strconv.Atoi(dekForm.FindStringSubmatch(version)[1])
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
 // isTime wants a real UTC second of the years 0001 to 9999.
 func isTime(text string) bool {
 	moment, err := time.Parse("2006-01-02T15:04:05Z", text)

@@ -180,3 +180,10 @@ func (n *node) write(out *strings.Builder) {
 		out.WriteString(n.text)
 	}
 }
+
+// String returns the value as compact JSON.
+func (n *node) String() string {
+	var out strings.Builder
+	n.write(&out)
+	return out.String()
+}

@@ -12,8 +12,9 @@ var errNotJSON = errors.New("not one JSON value in UTF-8")
 
 // parser has a stack of its own, so that depth is a verdict and never a crash.
 type parser struct {
-	raw string
-	at  int
+	raw   string
+	at    int
+	twice bool // whether an object has two members of one name
 }
 
 func (p *parser) space() {
@@ -38,10 +39,23 @@ type open struct {
 
 // parse reads one JSON value. Depth and numbers are judged afterwards, on what was kept.
 func parse(raw []byte) (*node, error) {
-	if !utf8.Valid(raw) {
+	return (&parser{raw: string(raw)}).parse()
+}
+
+// parseOnce also refuses an object that has two members of one name, as the control topic wants it.
+func parseOnce(raw []byte) (*node, error) {
+	p := &parser{raw: string(raw)}
+	value, err := p.parse()
+	if err == nil && p.twice {
+		err = errNotJSON
+	}
+	return value, err
+}
+
+func (p *parser) parse() (*node, error) {
+	if !utf8.ValidString(p.raw) {
 		return nil, errNotJSON
 	}
-	p := &parser{raw: string(raw)}
 	p.space()
 	var stack []open
 	for {
@@ -68,6 +82,7 @@ func parse(raw []byte) (*node, error) {
 			closing := "]"
 			if top.holder.kind == object {
 				closing = "}"
+				p.twice = p.twice || top.holder.find(top.name) >= 0
 				top.holder.put(top.name, value)
 			} else {
 				top.holder.children = append(top.holder.children, value)

@@ -9,8 +9,8 @@ import (
 )
 
 // What the reader knows: for a DEK version its private key, policy and whether its sessions are signed, or why it is
-// refused; for an enricher's key id its public key, or why it is refused. In a deployment all of this comes from the
-// verified manifest (docs/control-topic.md); here it is a file, see README.md.
+// refused; for an enricher's key id its public key, or why it is refused. It comes from a file (README.md), or from the
+// verified manifest of a control topic (control.go).
 
 type keysFile struct {
 	KEKs []struct {
@@ -40,13 +40,17 @@ type readingKey struct {
 }
 
 type signer struct {
-	reason string
-	public ed25519.PublicKey
+	reason      string
+	public      ed25519.PublicKey
+	first, last int // the n of the DEKs whose sessions it may sign; last 0: no end
 }
+
+func (s signer) covers(n int) bool { return n >= s.first && (s.last == 0 || n <= s.last) }
 
 type keyring struct {
 	deks    map[string]*readingKey
 	signers map[string]signer
+	keks    map[string]*privateKey // by KEK id, for the wraps of the control topic
 }
 
 func loadKeyring(raw []byte) (*keyring, error) {
@@ -64,7 +68,7 @@ func loadKeyring(raw []byte) (*keyring, error) {
 		}
 		keks[kekID(kek.public)] = kek
 	}
-	ring := &keyring{map[string]*readingKey{}, map[string]signer{}}
+	ring := &keyring{map[string]*readingKey{}, map[string]signer{}, keks}
 	for version, entry := range file.DEKs {
 		if !isDEKVersion(version) {
 			return nil, fmt.Errorf("%q is no DEK version", version)
@@ -88,7 +92,7 @@ func loadKeyring(raw []byte) (*keyring, error) {
 		if err != nil || entry.Reason == "" && len(public) != ed25519.PublicKeySize {
 			return nil, fmt.Errorf("the public key of enricher %q is not 32 bytes in hex", id)
 		}
-		ring.signers[id] = signer{entry.Reason, public}
+		ring.signers[id] = signer{reason: entry.Reason, public: public}
 	}
 	return ring, nil
 }
@@ -134,7 +138,7 @@ func (k *keyring) judgeSignature(aegis *head, key *readingKey, kem []byte) error
 		return nil
 	}
 	known, ok := k.signers[aegis.by]
-	if !ok {
+	if !ok || !known.covers(dekNumber(aegis.dek)) {
 		return refuse("signer-unknown", "")
 	}
 	if known.reason != "" {

@@ -177,17 +177,11 @@ func fieldsOf(event *node, rules *policy) ([]field, error) {
 }
 
 func shape(value *node) (field, bool) {
-	text := func(name string) string {
-		if member := value.member(name); member != nil && member.kind == str {
-			return member.text
-		}
-		return "" // no member's form allows the empty text
-	}
 	flag := value.member("_encrypted")
-	blob, blobOK := unb64(text("_ciphertext"))
-	version, at, hash := text("_dek_version"), text("_encrypted_at"), text("_plaintext_hash")
+	blob, blobOK := unb64(text(value, "_ciphertext"))
+	version, at, hash := text(value, "_dek_version"), text(value, "_encrypted_at"), text(value, "_plaintext_hash")
 	right := len(value.names) == fieldMembers && flag != nil && flag.kind == scalar && flag.text == "true" &&
-		text("_algorithm") == alg && isDEKVersion(version) && isTime(at) && isHex(hash, 32) &&
+		text(value, "_algorithm") == alg && isDEKVersion(version) && isTime(at) && isHex(hash, 32) &&
 		blobOK && len(blob) >= overhead && blob[0] == firstByte && (blob[1] == typeString || blob[1] == typeJSON)
 	if !right {
 		return field{}, false

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
+from aegis_stream.encryption import create_pii_enricher
+from aegis_stream.session_signer import SessionSigner
+from aegis_stream.wire import b64decode
 from tests.support import vectors
 from tests.support.go_reader import GoReader, keys_file
 from tests.support.second_decoder import json_text
@@ -87,6 +91,50 @@ def test_keys_that_are_wrong_stop_it(program: Path, tmp_path: Path) -> None:
     said = GoReader(program, keys, tmp_path).run(b"{}\n")
     assert (said.returncode, said.stdout) == (2, b"")
     assert said.stderr == b"go-reader: dek-v1-20260101: mismatch\n"
+
+
+def test_the_control_topic_gives_it_its_keys(program: Path, tmp_path: Path) -> None:
+    """The whole way of a reader: agent's signature, manifest, DEK record, KEK, session's signature, fields."""
+    file = vectors.load("control_topic")
+    (case,) = [one for one in file["cases"] if one["name"] == "rotation"]
+    (first,) = [one for one in file["cases"] if one["name"] == "first manifest"]
+    records = [
+        *first["offers"],
+        *case["offers"],
+        {"key": "command/x", "value": "{}"},
+        {"key": "manifest", "value": None},
+    ]
+    lines = "".join(f"{one['key']}\t{'null' if one['value'] is None else one['value']}\n" for one in records)
+    (tmp_path / "control.tsv").write_text(lines)
+    (tmp_path / "agent.pub").write_text(file["agent"]["public"] + "\n")
+    kek = vectors.load("keyrings")["pairs"][file["kek"]]
+    reader = GoReader(program, {"keks": [{name: kek[name] for name in ("private", "public")}]}, tmp_path)
+    record = json.loads(case["offers"][0]["value"])
+    events = [{"event_id": "e-1", "actor_id": "alice"}, {"event_id": "e-2", "actor_id": [1, None]}]
+    signer = SessionSigner.from_seed(bytes.fromhex(vectors.load("keyrings")["enrichers"]["enricher-1"]["seed"]))
+    stranger = SessionSigner.from_seed(bytes.fromhex(vectors.load("keyrings")["enrichers"]["enricher-2"]["seed"]))
+    public = b64decode(record["public_key"])
+    lines = b"".join(
+        orjson.dumps(create_pii_enricher(public_key=public, dek_version=record["version"], signer=who)(event)) + b"\n"
+        for who, event in [(signer, events[0]), (signer, events[1]), (stranger, events[0]), (None, events[0])]
+    )
+    options = [
+        "-control",
+        tmp_path / "control.tsv",
+        "-agent",
+        tmp_path / "agent.pub",
+        "-deployment",
+        file["deployment"],
+    ]
+    said = reader.run(lines, *map(str, options), "-now", case["at"])
+    answers = [json.loads(line) for line in said.stdout.splitlines()]
+    assert [one["event"] for one in answers[:2]] == events
+    assert [one["refused"]["reason"] for one in answers[2:]] == ["signer-unknown", "unsigned"]
+    refusals = [line.rpartition(b" ")[2] for line in said.stderr.splitlines()]
+    assert refusals == [b"expired", b"envelope"]  # the first manifest's hour is over; the tombstone is none
+    late = reader.run(lines, *map(str, options), "-now", "2026-04-03T12:00:00Z")
+    assert late.returncode == 2
+    assert late.stderr.endswith(b"go-reader: there is no manifest that can be relied on\n")
 
 
 def test_its_own_tests_pass() -> None:
