@@ -31,6 +31,10 @@ def metrics_text(board: Board, *, now: dt.datetime | None = None) -> bytes:
         gauge = Gauge("aegis_dead_letter_records", "Dead letters read from their topic", ["reason"], registry=registry)
         for row in letters["rows"]:
             gauge.labels(row["reason"]).set(row["total"])
+    if board.section("marks") is not None:
+        gauge = Gauge("aegis_dead_letter_marks", "Dead letters that were marked", ["state"], registry=registry)
+        for state, count in board.section("marks").items():
+            gauge.labels(state).set(count)
     return generate_latest(registry)
 
 

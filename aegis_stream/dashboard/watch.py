@@ -7,15 +7,16 @@ import datetime as dt
 import logging
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aegis_stream.client.command_client import CommandClient
 from aegis_stream.client.connection import connection_kwargs
-from aegis_stream.client.header_tail import tail_headers
+from aegis_stream.client.tail import tail
 from aegis_stream.control.differences import differences
 from aegis_stream.dashboard.attention import attention_section, versions_apart
 from aegis_stream.dashboard.command_view import commands_section, state_counts
-from aegis_stream.dashboard.dead_letter_counts import DeadLetterCounts
+from aegis_stream.dashboard.dead_letter_counts import DeadLetterCounts, MarkCounts
 from aegis_stream.dashboard.enricher_watch import SAMPLES, EnricherWatch
 from aegis_stream.dashboard.keyring_view import custodians_section, keyring_section, manifest_section
 from aegis_stream.dashboard.plain_text import plain
@@ -66,6 +67,7 @@ class Watch:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_control())
             group.create_task(self._count_dead_letters())
+            group.create_task(self._count_marks())
             if self._enrichers:
                 group.create_task(self._ask_enrichers())
 
@@ -134,13 +136,23 @@ class Watch:
             counts = DeadLetterCounts()
             try:
                 connection = connection_kwargs(self._settings)
-                async for found in tail_headers(connection, self._settings.topic_dead_letter):
+                async for found in tail(connection, self._settings.topic_dead_letter):
                     for letter in found.records:
                         counts.note(letter)
                     self._put_letters(counts, behind=found.behind)
             except AegisError as error:
                 self._put_letters(counts, problem=plain(str(error)), remedy=plain(error.remedy))
             await asyncio.sleep(LAST_BACKOFF_S / 2)
+
+    async def _count_marks(self) -> None:
+        while True:
+            counts = MarkCounts()
+            with suppress(AegisError):  # without them the page says less, and what is wrong shows elsewhere
+                async for found in tail(connection_kwargs(self._settings), self._settings.topic_dead_letter_state):
+                    for record in found.records:
+                        counts.note(record)
+                    self._board.put("marks", counts.shape())
+            await asyncio.sleep(LAST_BACKOFF_S)
 
     def _put_letters(self, counts: DeadLetterCounts, *, behind: int = 0, problem: str = "", remedy: str = "") -> None:
         self._board.put("dead_letters", {**counts.shape(), "behind": behind, "problem": problem, "remedy": remedy})

@@ -142,7 +142,7 @@ def test_what_is_open_and_has_the_focus_stays_so_when_the_page_moves(
     browser.press(ENTER)
     assert browser.run("return document.querySelector('#waiting details').open")
     (old,) = (dek["version"] for dek in stage.sections()["keyring"]["deks"] if dek["state"] == "decrypt-only")
-    operators.ask("revoke", old, "--reason", "the same, once more", by="security-lead")
+    operators.ask("revoke", old, "--reason", "the laptop of a reader was lost", by="security-lead")
     browser.until(lambda: browser.run("return document.querySelectorAll('#waiting article').length") == 2)
     assert browser.run("return document.querySelector('#waiting details').open")
     focused = "return document.activeElement.tagName + document.activeElement.closest('article').dataset.key"
@@ -150,6 +150,16 @@ def test_what_is_open_and_has_the_focus_stays_so_when_the_page_moves(
     assert browser.run(focused) == browser.run(first)
     browser.press(ESCAPE)
     assert not browser.run("return document.querySelector('#waiting details').open")
+
+
+def test_a_command_that_is_rejected_leaves_the_list(browser: Browser, operators: Operators) -> None:
+    """And stands among the answered ones, where it can be looked up."""
+    hostile = browser.run("return document.querySelector('#waiting article').dataset.key")
+    operators.ask("control", "reject", hostile, "--reason", "nobody asked for it", by="security-lead")
+    browser.until(lambda: browser.run("return document.querySelectorAll('#waiting article').length") == 1)
+    assert browser.text("#waiting article .facts dd") == "the laptop of a reader was lost"
+    rows = "return [...document.querySelectorAll('#answered tr')].map(row => row.textContent)"
+    browser.until(lambda: any(hostile in row and "REJECTED" in row for row in browser.run(rows)))
 
 
 def test_screen_readers_are_told_the_structure(browser: Browser) -> None:
@@ -161,7 +171,9 @@ def test_screen_readers_are_told_the_structure(browser: Browser) -> None:
     headings = [(node.level, node.name) for node in nodes if node.role == "heading"]
     assert headings[0][0] == 1
     assert all(after <= before + 1 for (before, _), (after, _) in itertools.pairwise(headings))
-    named = {node.name for node in nodes if node.role == "region"}
+    regions = [node.name for node in nodes if node.role == "region"]
+    named = set(regions)
+    assert len(named) == len(regions)  # two of one name cannot be told apart in a list of them
     assert {"Now", "Commands that wait", "Enrichers", "Keyring", "Custodians", "Audit trail"} <= named
     assert all(node.name for node in nodes if node.role in {"region", "link", "button", "article", "columnheader"})
     assert {"columnheader", "rowheader"} <= set(roles)

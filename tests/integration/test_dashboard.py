@@ -57,6 +57,12 @@ def test_page_shows_traffic_lag_refusals_and_dead_letters(stage: DashboardStage)
     assert orjson.loads(stage.get("/health")) == {"status": "following"}
 
 
+def test_page_tells_what_became_of_dead_letters(stage: DashboardStage, operators: Operators) -> None:
+    """So that nobody repairs what somebody else has put aside."""
+    assert operators.aegis("dead-letters", "discard", "--reason", "too-deep", "--yes").code == 0
+    stage.until(lambda now: now.get("marks", {}).get("discarded") == 1)
+
+
 def test_page_follows_commands_from_the_first_signature_to_the_answer(
     stage: DashboardStage, operators: Operators
 ) -> None:

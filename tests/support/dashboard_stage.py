@@ -87,6 +87,8 @@ def dashboard_stage(
     topics = {"AEGIS_TOPIC_RAW": f"raw.{name}", "AEGIS_TOPIC_DEAD_LETTER": f"dead.{name}"}
     for topic in topics.values():
         asyncio.run(make_topic(kafka, topic, partitions=PARTITIONS))
+    topics["AEGIS_TOPIC_DEAD_LETTER_STATE"] = f"state.{name}"
+    asyncio.run(make_topic(kafka, topics["AEGIS_TOPIC_DEAD_LETTER_STATE"], cleanup_policy="compact"))
     place = Place.make(kafka, folder, name)
     place.operator.update(topics)
     of_enrichers = {

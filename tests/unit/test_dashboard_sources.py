@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import http.server
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aegis_stream.client.header_tail import Headed
-from aegis_stream.dashboard.dead_letter_counts import DeadLetterCounts
+from aegis_stream.client.dead_letters import Mark, MarkState
+from aegis_stream.dashboard.dead_letter_counts import DeadLetterCounts, MarkCounts
 from aegis_stream.dashboard.enricher_watch import EnricherWatch, parse
+from tests.support.records import record
 from topologies.metrics import EnricherMetrics
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ def test_dead_letters_are_counted_by_closed_reasons_and_real_partitions() -> Non
     """Whoever may write to the topic can forge headers, and must not grow the page or our memory with them."""
     counts = DeadLetterCounts()
     for partition, reason in [(0, b"not-json"), (1, b"not-json"), (1, b"too-deep"), (1, b"<script>"), (1, None)]:
-        counts.note(Headed(partition, 0, 2**62, (("aegis-reason", reason), ("aegis-source", b"x/999/1"))))
-    counts.note(Headed(0, 0, -1, ()))
+        headers = (("aegis-reason", reason), ("aegis-source", b"x/999/1"))
+        counts.note(record(b"", partition=partition, timestamp=2**62, headers=headers))
+    counts.note(record(b"", timestamp=-1))
     shape = counts.shape()
     assert (shape["partitions"], shape["total"], shape["newest"]) == ([0, 1], 6, "2100-01-01T00:00:00Z")
     assert {row["reason"]: row["partitions"] for row in shape["rows"]} == {
@@ -30,6 +33,20 @@ def test_dead_letters_are_counted_by_closed_reasons_and_real_partitions() -> Non
         "other": [1, 2],
         "too-deep": [0, 1],
     }
+
+
+def test_marks_tell_what_became_of_letters() -> None:
+    """The last mark of a letter counts; what is no mark is passed over."""
+    counts = MarkCounts()
+    at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    replaying = Mark(id="raw/0/1", state=MarkState.REPLAYING, at=at, attempt="0" * 32, from_offset=1)
+    replayed = Mark(id="raw/0/1", state=MarkState.REPLAYED, at=at, replayed_offset=5)
+    discarded = Mark(id="raw/0/2", state=MarkState.DISCARDED, at=at, note="test data")
+    for mark in (replaying, discarded, replayed):
+        counts.note(record(mark.to_bytes(), key=mark.id.encode()))
+    counts.note(record(b"nonsense", key=b"raw/0/3"))
+    counts.note(record(None, key=b"raw/0/3"))
+    assert counts.shape() == {"replaying": 0, "replayed": 1, "discarded": 1}
 
 
 class _Doors:

@@ -1,7 +1,8 @@
 """Every command on every page is run by a test as it stands, or is named here with the reason why not.
 
-Lines that begin with `$ `, in a block of the language console or in an indented one, are run.  Other lines that begin
-with a program's name are looked up in NOT_RUN.
+Lines that begin with `$ `, in a block of the language console or in an indented one, are run.  Other blocks that begin
+with a program's name are not, and say why: here in NOT_RUN, or on their page in a comment right above them,
+`<!-- not run: because … -->`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,14 @@ NOT_RUN = {
     ("docs/monitoring.md", "promtool"): "tests/e2e/test_alert_rules.py runs both, where promtool is",
     ("docs/control-topic.md", "aegis topics create"): "the session of README.md runs it",
     ("docs/decoding.md", "cd examples/go-reader && go build"): "tests/vectors/test_go_reader.py does both",
+    (
+        "docs/deployment.md",
+        "docker build",
+    ): "no container engine runs where these tests do; they read the Dockerfile strictly",
+    (
+        "docs/deployment.md",
+        "export AEGIS_UID=",
+    ): "no engine; tests/e2e runs the commands that compose would, on a real Kafka",
     ("docs/hsm.md", "apt-get install softhsm2"): "tools/setup.sh does it",
     (
         "docs/key-custody.md",
@@ -51,15 +60,17 @@ NOT_RUN = {
     ("docs/operations.md", "aegis revoke"): "a pattern with an ID to fill in; the procedures below it run it",
 }
 """By page and the beginning of the first line."""
+COMMENT = re.compile(r"<!-- not run: (.{10,}) -->")
 
 
 class Block(NamedTuple):
-    """A block of code: its page, the number of its first line, its language (empty if indented) and its lines."""
+    """A block of code: page, number of its first line, language (empty if indented), lines, and why it is not run."""
 
     page: str
     line: int
     language: str
     lines: tuple[str, ...]
+    why_not: str = ""
 
     @property
     def commands(self) -> list[str]:
@@ -79,23 +90,26 @@ def blocks(file: Path) -> list[Block]:
     found: list[Block] = []
     language: str | None = None
     lines: list[str] = []
-    begin = 0
+    begin, why_not = 0, ""
     for number, line in enumerate([*file.read_text("utf-8").splitlines(), ""], 1):
         fence = re.fullmatch(r"\s*```(\w*)", line)
         if language is not None:
             if fence:
-                found.append(Block(page, begin, language, tuple(lines)))
-                language, lines = None, []
+                found.append(Block(page, begin, language, tuple(lines), why_not))
+                language, lines, why_not = None, [], ""
             else:
                 lines.append(line)
         elif fence:
             language, lines, begin = fence[1] or "text", [], number
-        elif line.startswith("    ") and (lines or begin != number - 1):
+        elif line.startswith("    "):
             begin = begin if lines else number
             lines.append(line[4:])
         elif lines:
-            found.append(Block(page, begin, "", tuple(lines)))
-            lines = []
+            found.append(Block(page, begin, "", tuple(lines), why_not))
+            lines, why_not = [], ""
+        elif line.strip():
+            comment = COMMENT.fullmatch(line.strip())
+            why_not = comment[1] if comment else ""
     return found
 
 
@@ -116,6 +130,8 @@ def runners(page: str) -> list[Path]:
 
 def excuse(block: Block) -> str | None:
     """Return why a block is not run."""
+    if block.why_not:
+        return block.why_not
     first = next(line for line in block.lines if line.strip())
     reasons = [why for (page, begin), why in NOT_RUN.items() if page == block.page and first.startswith(begin)]
     return reasons[0] if reasons else None

@@ -54,6 +54,7 @@ def exported() -> dict[str, set[str]]:
     board.put("manifest", {"sequence": 1, **times})
     board.put("dek_states", {"active": 1})
     board.put("command_states", {"partial": 1})
+    board.put("marks", {"replayed": 1})
     board.put("dead_letters", {"problem": "", "rows": [{"reason": "not-json", "total": 1}]})
     registry = CollectorRegistry()
     KEKMetrics(registry)

@@ -15,7 +15,7 @@ const DRAWINGS = [
   [drawEnrichers, ["enrichers", "manifest"]],
   [drawKeyring, ["keyring"]],
   [drawCustodians, ["custodians"]],
-  [drawLetters, ["dead_letters"]],
+  [drawLetters, ["dead_letters", "marks"]],
   [drawRefusals, ["traffic", "refused"]],
   [drawTrail, ["trail"]],
 ];

@@ -93,7 +93,10 @@ function table(counts) {
   return Object.entries(counts).map(([name, value]) => `${name}: ${count(value)}`).join(", ");
 }
 
-export function drawLetters({ dead_letters: letters }) {
+export function drawLetters({ dead_letters: letters, marks }) {
+  if (!letters) return;
+  const done = Object.entries(marks ?? {}).filter(([, value]) => value).map(([state, value]) => `${count(value)} ${state}`);
+  fill("marks", done.length ? `Marked: ${done.join(", ")}. ` : [], "Which are open is told by ", code("aegis dead-letters list"), ".");
   const caption = document.getElementById("letters-caption");
   caption.textContent = letters.problem ? `Dead letters: ${letters.problem}` : `Dead letters on the topic: ${count(letters.total)}`;
   const head = (text) => h("th", { scope: "col", class: "number" }, text);
@@ -105,7 +108,7 @@ export function drawLetters({ dead_letters: letters }) {
     h("th", { scope: "row" }, row.reason),
     number(count(row.total)),
     row.partitions.map((each) => number(count(each))),
-  ], "None. What a dead letter holds is shown by `aegis dead-letters`, to whoever has the KEK.");
+  ], "None.");
 }
 
 export function drawRefusals({ traffic, refused }) {

@@ -1,6 +1,6 @@
-"""Follow the headers of a topic from its beginning: no group, no key, no look at a value, no trace left.
+"""Follow a topic from its beginning: no group, no key, no trace left.
 
-For whoever shows what is on the dead-letter topic.
+For whoever shows what is on the dead-letter topic, by the headers of its records, and what became of each.
 """
 
 from __future__ import annotations
@@ -16,30 +16,24 @@ from aegis_stream.client.topics import preflight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from typing import TypeAlias
 
-    Headers = tuple[tuple[str, bytes | None], ...]
+    from aiokafka import ConsumerRecord
+
+    TopicRecord: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
 POLL_MS = 1_000
 MAX_RECORDS = 2_000
 
 
-class Headed(NamedTuple):
-    """A record's place, time (milliseconds since 1970) and headers; none where a header's name is not UTF-8."""
-
-    partition: int
-    offset: int
-    timestamp_ms: int
-    headers: Headers
-
-
 class Tailed(NamedTuple):
-    """What one fetch brought, and how many records there are still to read."""
+    """What one fetch brought, and how many records are still to read; headers are left out if a name is not UTF-8."""
 
-    records: list[Headed]
+    records: list[TopicRecord]
     behind: int
 
 
-async def tail_headers(connection: Mapping[str, Any], topic: str) -> AsyncIterator[Tailed]:
+async def tail(connection: Mapping[str, Any], topic: str) -> AsyncIterator[Tailed]:
     """Yield what the topic holds, each partition in its order, and then whatever comes; never ends by itself.
 
     An empty answer comes at least every few seconds.  Raises BrokerError (no such topic, refused),
@@ -68,12 +62,6 @@ async def tail_headers(connection: Mapping[str, Any], topic: str) -> AsyncIterat
                 found = await bounded(fetching.fetch(consumer), doing)
                 ends = await bounded(consumer.end_offsets(places), doing)
                 behind = sum([max(0, ends[place] - await bounded(consumer.position(place), doing)) for place in places])
-            yield Tailed(
-                [
-                    Headed(record.partition, record.offset, record.timestamp, tuple(record.headers or ()))
-                    for record in found
-                ],
-                behind,
-            )
+            yield Tailed(found, behind)
     finally:
         await consumer.stop()
