@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
+import json
+import os
+import re
+import ssl
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aegis_stream.wire import b64encode
 from tests.support.keyrings import AGENT
+from tools.kafka.certificates import Authority
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.command_line import CommandLine
 
 PUBLIC = b64encode(AGENT.public)
@@ -48,3 +59,47 @@ def test_dashboard_names_the_extra_that_it_needs(aegis: CommandLine, monkeypatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     ended = aegis("dashboard")
     assert (ended.code, "pip install 'aegis-stream[dashboard]'" in ended.err) == (2, True)
+
+
+def test_dashboard_serves_by_tls_and_says_that_kafka_is_away(tmp_path: Path) -> None:
+    """It is up before Kafka is, tells supervisors the truth, and ends in good order when it is told to."""
+    authority = Authority(tmp_path)
+    issued = authority.issue("dashboard")
+    issued.key.chmod(0o600)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")} | {
+        "AEGIS_BROKER": "127.0.0.1:1",
+        "AEGIS_AGENT_PUBLIC_KEY": PUBLIC,
+        "AEGIS_DASHBOARD_TLS_CERTFILE": str(issued.certificate),
+        "AEGIS_DASHBOARD_TLS_KEYFILE": str(issued.key),
+    }
+    command = [sys.executable, "-W", "error", "-m", "aegis_stream", "dashboard", "--port", "0"]
+    context = ssl.create_default_context(cafile=str(authority.ca_path))
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            found = re.search(r"dashboard on (https://127\.0\.0\.1:\d+)/\n", process.stderr.readline())
+            assert found
+            until_away(found[1], context)
+            process.terminate()
+            said = process.stderr.read()
+            assert process.wait(60) == 0, said
+            assert "Traceback" not in said
+        finally:
+            process.kill()
+
+
+def until_away(url: str, context: ssl.SSLContext) -> None:
+    """Poll /health until it says that the control topic cannot be read."""
+    host, _, port = url.removeprefix("https://").rpartition(":")
+    deadline = time.monotonic() + 60
+    told = (0, "")
+    while told != (503, "away"):
+        assert time.monotonic() < deadline, told
+        connection = http.client.HTTPSConnection(host, int(port), timeout=30, context=context)
+        try:
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            told = (answer.status, json.load(answer)["status"])
+        finally:
+            connection.close()
+        time.sleep(0.05)
