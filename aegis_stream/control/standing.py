@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aegis_stream.control.approval import ApprovalState
 from aegis_stream.control.preview import preview
 from aegis_stream.control.result import Outcome
-from aegis_stream.errors import CommandReason, CommandRefusedError
+from aegis_stream.errors import AegisError, CommandReason
 from aegis_stream.keyring.strict_json import time_text
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def changes_of(
         shown = preview(
             command, manifest=manifest, records=records, rewraps=standing.case.rewraps, now=now, terms=terms
         )
-    except CommandRefusedError as error:
+    except AegisError as error:  # nobody may have signed it: whatever stands in it only says that it cannot be done
         return {"changes": [], "would_be_refused": str(error)}
     return {"changes": list(shown.changes)}
 

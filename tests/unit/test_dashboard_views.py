@@ -27,10 +27,11 @@ from aegis_stream.dashboard.trail import Seen, trail_section
 from aegis_stream.encryption import RotationSchedule
 from aegis_stream.keyring.keyring import Keyring
 from aegis_stream.wire import b64encode
+from tests.support.control_examples import EXAMPLES
 from tests.support.control_world import AGENT, NOW, RISK, SECURITY, World, custodian, kek
 
 if TYPE_CHECKING:
-    from aegis_stream.control.command import Command
+    from aegis_stream.control.command import Arguments, Command
     from aegis_stream.control.signing import CustodianSigner
 
 BIDI = "\u202egpj.exe"
@@ -109,6 +110,19 @@ def test_commands_that_nobody_known_has_signed_cannot_push_others_out() -> None:
     assert (shown["signed"], shown["unsigned"]) == (1, MOST_UNSIGNED + 5)
     assert len(shown["waiting"]) == 1 + MOST_UNSIGNED  # type: ignore[arg-type]
     assert [each["state"] for each in shown["waiting"]][:2] == ["APPROVED", "PENDING"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("arguments", EXAMPLES, ids=lambda arguments: arguments.kind.value)
+@pytest.mark.parametrize("signer", [RISK, custodian("stranger")], ids=["signed", "unsigned"])
+def test_every_kind_of_command_says_what_it_would_do_or_why_it_would_not(
+    arguments: Arguments, signer: CustodianSigner
+) -> None:
+    """One that the page could not show would hide all others, and anybody may write one."""
+    world = World.new(rotations=1, recovery=True)
+    (shown,) = section(world, standing(world, world.command(arguments), signer))["waiting"]
+    assert shown["kind"] == arguments.kind.value
+    assert bool(shown["changes"]) != bool(shown.get("would_be_refused"))
+    assert [name for name, _ in shown["command"]["arguments"]] == list(arguments.to_json())
 
 
 def test_a_command_that_cannot_be_read_is_no_command_that_waits() -> None:
