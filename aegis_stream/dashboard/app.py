@@ -107,7 +107,7 @@ class Pages:
                     yield b"event: state\ndata: " + _message(changed) + b"\n\n"
                     sent = version
                 if not await board.wait(sent, HEARTBEAT_S) and not board.closed:
-                    yield b": still here\n\n"
+                    yield b"event: beat\ndata: still here\n\n"
         finally:
             self._streams -= 1
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aegis_stream.dashboard import app
 from aegis_stream.dashboard.access import COOKIE, MIN_TOKEN_LENGTH, SIGNED_IN_S, Access, check_token, is_loopback
 from aegis_stream.dashboard.app import STATIC
 from aegis_stream.dashboard.server import enricher_addresses, listen, refuse_private_keys
@@ -153,6 +154,15 @@ def test_stream_sends_everything_and_then_what_changes(open_pages: Pages) -> Non
         assert next_message(stream)["sections"] == {"two": 2}
     state = json.loads(open_pages.ask("/api/state").body)
     assert {"one", "two"} <= state["sections"].keys()
+
+
+def test_stream_is_heard_also_while_nothing_changes(open_pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page tells a quiet deployment from a connection that is dead."""
+    monkeypatch.setattr(app, "HEARTBEAT_S", 0.05)
+    with open_pages.stream() as stream:
+        next_message(stream)
+        while stream.readline() != b"event: beat\n":
+            pass
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "aegis.example", "127.example"])  # noqa: S104 - refused

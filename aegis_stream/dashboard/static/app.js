@@ -6,6 +6,7 @@ import { drawCustodians, drawKeyring } from "./keyring.js";
 import { drawAttention, drawEnrichers, drawFigures, drawLetters, drawRefusals, drawTrail } from "./sections.js";
 
 const AGES_MS = 5000;
+const SILENT_MS = 45000; // the server speaks every 15 s at least
 
 /** Each drawing, and the sections that it is made of. */
 const DRAWINGS = [
@@ -62,10 +63,13 @@ function connection(level, text) {
   shown.dataset.level = level;
 }
 
+let heardAt = Date.now();
+
 const stream = new EventSource("/events");
 stream.addEventListener("open", () => connection("good", "live"));
+stream.addEventListener("beat", heard);
 stream.addEventListener("state", (event) => {
-  connection("good", "live");
+  heard();
   take(JSON.parse(event.data));
 });
 stream.addEventListener("error", () => {
@@ -73,7 +77,15 @@ stream.addEventListener("error", () => {
   connection("bad", ended ? "not connected: load the page again" : "connection lost, trying again");
   if (ended) fill("announcer", "The page is no longer up to date. Load it again.");
 });
-setInterval(showAges, AGES_MS);
+function heard() {
+  heardAt = Date.now();
+  connection("good", "live");
+}
+
+setInterval(() => {
+  showAges();
+  if (Date.now() - heardAt > SILENT_MS) connection("bad", "nothing heard for a while");
+}, AGES_MS);
 
 // Signing out is of use only where there was something to sign in to; the cookie itself is out of a script's reach.
 fetch("/login", { redirect: "manual" }).then((answer) => {
