@@ -18,11 +18,13 @@ _NO_LIMIT = 2**62
 class Done(NamedTuple):
     """What the native engine did with a batch.
 
-    values: one an event, None where it is left to Python's engine.  by_label: fields by their labels.
+    values: one an event, None where it is left to Python's engine.  left: how many are.
+    by_label: fields by their labels.
     fields, plaintext_bytes: what the session is to be charged.
     """
 
     values: list[bytes | None]
+    left: int
     by_label: dict[str, int]
     fields: int
     plaintext_bytes: int
@@ -43,20 +45,20 @@ class NativeWriter:
         return self._module.WriterSession(okm, dek_version, head)
 
     def protect(
-        self, session: object, raw: Sequence[bytes], sources: Sequence[str] | None, at: bytes, left: tuple[int, int]
+        self, session: object, raw: Sequence[bytes], sources: Sequence[str] | None, at: bytes, allowed: tuple[int, int]
     ) -> Done:
-        """Protect a batch.  left: how many fields and bytes of plaintext the session may still encrypt."""
-        values, by_label, fields, plaintext_bytes = self._module.protect_batch(
+        """Protect a batch.  allowed: how many fields and bytes of plaintext the session may still encrypt."""
+        values, left, by_label, fields, plaintext_bytes = self._module.protect_batch(
             self._policy,
             session,
             list(raw),
             None if sources is None else list(sources),
             at.decode(),
             output_bytes=self._output_bytes,
-            fields=left[0],
-            plaintext_bytes=left[1],
+            fields=allowed[0],
+            plaintext_bytes=allowed[1],
             threads=self._threads,
         )
         return Done(
-            values, {self._labels[number]: count for number, count in by_label.items()}, fields, plaintext_bytes
+            values, left, {self._labels[number]: count for number, count in by_label.items()}, fields, plaintext_bytes
         )

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from aegis_stream.errors import ReadReason, WriteReason
 
 
+NO_STRINGS: frozenset[str] = frozenset()
+
+
 class Protected(NamedTuple):
     """An encrypted event.
 
@@ -16,7 +19,7 @@ class Protected(NamedTuple):
     """
 
     value: bytes
-    sensitive: frozenset[str] = frozenset()
+    sensitive: frozenset[str] = NO_STRINGS
 
     def __repr__(self) -> str:
         """Show the size only."""

@@ -66,7 +66,7 @@ class WriterStats:
 
     def count(self, raw: Sequence[bytes], results: Sequence[Protected | Rejected]) -> None:
         """Add one batch."""
-        values = [result.value for result in results if isinstance(result, Protected)]
+        values = [result.value for result in results if type(result) is Protected]
         self.batches += 1
         self.events += len(values)
         self.bytes_in += sum(map(len, raw))

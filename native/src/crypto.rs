@@ -1,6 +1,6 @@
 //! The keys of a session and what is done with them.
 
-use crate::{json::hex_digit, HandedBack, Outcome};
+use crate::{HandedBack, Outcome};
 use ring::{aead, hmac};
 
 pub const ALG: &str = "x25519+ml-kem-768+aes-256-gcm";
@@ -98,10 +98,12 @@ pub fn binding(out: &mut Vec<u8>, id: &[u8], src: &[u8], event_id: &EventId) -> 
     Ok(())
 }
 
+/// Append the hex digits of a value.
 pub fn hex(out: &mut Vec<u8>, raw: &[u8]) {
-    for byte in raw {
-        out.push(hex_digit(byte >> 4));
-        out.push(hex_digit(*byte));
+    let start = out.len();
+    out.resize(start + 2 * raw.len(), 0);
+    for (pair, byte) in out[start..].chunks_exact_mut(2).zip(raw) {
+        pair.copy_from_slice(&PAIRS[usize::from(*byte)]);
     }
 }
 
@@ -123,6 +125,19 @@ pub fn unhex32(text: &[u8]) -> Option<[u8; 32]> {
 
 /// The value of each lower-case hex digit; 255 for all other bytes.
 static DIGITS: [u8; 256] = digits();
+
+/// The two hex digits of each byte.
+static PAIRS: [[u8; 2]; 256] = pairs();
+
+const fn pairs() -> [[u8; 2]; 256] {
+    let mut table = [[0; 2]; 256];
+    let mut value = 0;
+    while value < 256 {
+        table[value] = [b"0123456789abcdef"[value >> 4], b"0123456789abcdef"[value & 15]];
+        value += 1;
+    }
+    table
+}
 
 const fn digits() -> [u8; 256] {
     let mut table = [255; 256];

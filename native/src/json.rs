@@ -58,9 +58,13 @@ impl Default for Names<'_> {
     }
 }
 
+/// Bytes that are looked at together once a string is longer than a name.
+const LONG: usize = 32;
+
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Not zero in its high bits where one of eight bytes is a quote, a backslash or a control character.
+#[inline]
 fn special(chunk: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let quote = chunk ^ (ONES * u64::from(b'"'));
@@ -72,6 +76,7 @@ fn special(chunk: u64) -> u64 {
 }
 
 /// Tell whether a piece of a text, a multiple of eight bytes long, has a special byte.
+#[inline]
 fn has_special(piece: &[u8]) -> bool {
     let found = piece
         .chunks_exact(8)
@@ -143,12 +148,7 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            while self.text.get(self.at..self.at + 32).is_some_and(|piece| !has_special(piece)) {
-                self.at += 32;
-            }
-            while self.text.get(self.at..self.at + 8).is_some_and(|piece| !has_special(piece)) {
-                self.at += 8;
-            }
+            self.plain();
             match self.peek() {
                 Some(b'"') => {
                     let end = self.at;
@@ -161,6 +161,23 @@ impl<'a> Scanner<'a> {
                 }
                 Some(byte) if byte >= 0x20 => self.at += 1,
                 _ => return Err(HandedBack),
+            }
+        }
+    }
+
+    /// Step to the next special byte, or to where fewer than eight bytes are left.
+    #[inline]
+    fn plain(&mut self) {
+        while let Some(chunk) = self.text[self.at..].first_chunk::<8>() {
+            let found = special(u64::from_le_bytes(*chunk)) & HIGHS;
+            if found != 0 {
+                // Exact for the first of them: a wrong bit can only stand above a right one.
+                self.at += found.trailing_zeros() as usize / 8;
+                return;
+            }
+            self.at += 8;
+            while self.text.get(self.at..self.at + LONG).is_some_and(|piece| !has_special(piece)) {
+                self.at += LONG;
             }
         }
     }

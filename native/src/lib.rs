@@ -7,6 +7,7 @@
 //! The format: docs/wire-format.md.
 
 pub mod crypto;
+pub mod fields;
 pub mod json;
 pub mod open;
 pub mod policy;

@@ -12,7 +12,7 @@ struct Node {
 
 /// Labels are numbers: what they mean is Python's.
 pub struct Policy {
-    names: HashMap<Vec<u8>, u32>,
+    names: Labels,
     excluded: HashSet<Vec<u8>>,
     nodes: Vec<Node>,
     pub pointer_label: u32,
@@ -21,11 +21,39 @@ pub struct Policy {
     pub id_is_public: bool,
 }
 
+/// Labels by names.  Most names of an event are as long as none of a policy's, and are not even compared.
+struct Labels {
+    /// By the name's length.
+    short: Vec<Vec<(Vec<u8>, u32)>>,
+    all: HashMap<Vec<u8>, u32>,
+}
+
+impl Labels {
+    fn new(names: Vec<(String, u32)>) -> Self {
+        let all: HashMap<_, _> = names.into_iter().map(|(name, label)| (name.into_bytes(), label)).collect();
+        let mut short = vec![Vec::new(); SHORT + 1];
+        for (name, label) in all.iter().filter(|(name, _)| name.len() <= SHORT) {
+            short[name.len()].push((name.clone(), *label));
+        }
+        Labels { short, all }
+    }
+
+    fn get(&self, name: &[u8]) -> Option<u32> {
+        match self.short.get(name.len()) {
+            Some(few) if few.len() <= FEW => few.iter().find(|(one, _)| one == name).map(|(_, label)| *label),
+            _ => self.all.get(name).copied(),
+        }
+    }
+}
+
 /// Nodes of the pointers' tree that a walk stands on.
 pub type Nodes = Vec<usize>;
 
 /// A name as it is compared is not longer than this, or it is no name of a policy of usual size.
 const SHORT: usize = 64;
+
+/// Names of one length up to which they are compared one by one; beyond, they are hashed.
+const FEW: usize = 8;
 
 impl Policy {
     #[must_use]
@@ -38,7 +66,7 @@ impl Policy {
         id_is_public: bool,
     ) -> Self {
         let mut policy = Policy {
-            names: names.into_iter().map(|(name, label)| (name.into_bytes(), label)).collect(),
+            names: Labels::new(names),
             excluded: excluded.into_iter().map(String::into_bytes).collect(),
             nodes: vec![Node::default()],
             pointer_label,
@@ -125,7 +153,7 @@ impl Policy {
             long.extend(name.iter().filter(|byte| !is_separator(**byte)).map(u8::to_ascii_lowercase));
             &long
         };
-        (self.names.get(normal).copied(), !self.excluded.is_empty() && self.excluded.contains(normal))
+        (self.names.get(normal), !self.excluded.is_empty() && self.excluded.contains(normal))
     }
 }
 

@@ -19,6 +19,17 @@ pub struct Session {
     /// `{"v":1,"dek":…,"kem":…,"by":…,"sig":…,"id":"`
     pub head: Vec<u8>,
     pub dek_version: String,
+    /// An encrypted field up to its ciphertext.
+    before: Vec<u8>,
+}
+
+impl Session {
+    #[must_use]
+    pub fn new(keys: Keys, head: Vec<u8>, dek_version: String) -> Self {
+        let before =
+            format!(r#"{{"_encrypted":true,"_algorithm":"{ALG}","_dek_version":"{dek_version}","_ciphertext":""#);
+        Session { keys, head, dek_version, before: before.into_bytes() }
+    }
 }
 
 /// What one call may still use; beyond it the engine in Python opens another session.
@@ -100,6 +111,7 @@ fn append(
     let mut ours = hmac::Context::with_key(&session.keys.commitment);
     ours.update(&aad);
 
+    let after = [&b"\",\"_encrypted_at\":\""[..], at, b"\"}"].concat();
     let out = &mut made.text;
     let begin = out.len();
     let mut commitments: Vec<[u8; 32]> = Vec::with_capacity(count);
@@ -120,7 +132,11 @@ fn append(
         session.keys.seal(&mut blob, &aad)?;
         out.extend_from_slice(&raw[copied..target.span.start]);
         copied = target.span.end;
-        field(out, session.dek_version.as_bytes(), &blob, mac.as_ref(), at);
+        out.extend_from_slice(&session.before);
+        base64_simd::STANDARD.encode_append(&blob, out);
+        out.extend_from_slice(b"\",\"_plaintext_hash\":\"");
+        hex(out, mac.as_ref());
+        out.extend_from_slice(&after);
     }
     out.extend_from_slice(&raw[copied..walk.top.object.end]);
     if walk.top.members > 0 {
@@ -187,20 +203,6 @@ fn plaintext(blob: &mut Vec<u8>, value: &[u8], nonce: &[u8]) {
         let length = blob.len() - crypto::HEAD;
         blob.resize(crypto::HEAD + length.next_multiple_of(BLOCK), b' ');
     }
-}
-
-fn field(out: &mut Vec<u8>, dek_version: &[u8], blob: &[u8], commitment: &[u8], at: &[u8]) {
-    out.extend_from_slice(b"{\"_encrypted\":true,\"_algorithm\":\"");
-    out.extend_from_slice(ALG.as_bytes());
-    out.extend_from_slice(b"\",\"_dek_version\":\"");
-    out.extend_from_slice(dek_version);
-    out.extend_from_slice(b"\",\"_ciphertext\":\"");
-    base64_simd::STANDARD.encode_append(blob, out);
-    out.extend_from_slice(b"\",\"_plaintext_hash\":\"");
-    hex(out, commitment);
-    out.extend_from_slice(b"\",\"_encrypted_at\":\"");
-    out.extend_from_slice(at);
-    out.extend_from_slice(b"\"}");
 }
 
 /// The set tag: over the commitments in the order of their paths' bytes.

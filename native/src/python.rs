@@ -8,7 +8,7 @@ use crate::{guarded, HandedBack, Outcome};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyString};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
@@ -55,7 +55,7 @@ impl PyWriterSession {
     #[new]
     fn new(okm: &[u8], dek_version: String, head: &[u8]) -> PyResult<Self> {
         let keys = Keys::new(okm).map_err(refused("a session has 96 bytes of keys"))?;
-        Ok(PyWriterSession(Session { keys, head: head.to_vec(), dek_version }, Mutex::default()))
+        Ok(PyWriterSession(Session::new(keys, head.to_vec(), dek_version), Mutex::default()))
     }
 }
 
@@ -92,27 +92,29 @@ fn spread<I: Sync, R: Send>(inputs: &[I], threads: usize, one: impl Fn(&[I]) -> 
     if threads == 1 {
         return one(inputs);
     }
-    let piece = inputs.len().div_ceil(threads);
+    let (own, others) = inputs.split_at(inputs.len().div_ceil(threads));
+    let piece = others.len().div_ceil(threads - 1).max(1);
     std::thread::scope(|scope| {
         let one = &one;
-        let running: Vec<_> = inputs
+        let running: Vec<_> = others
             .chunks(piece)
             .map(|part| (part, std::thread::Builder::new().spawn_scoped(scope, move || one(part))))
             .collect();
-        running
-            .into_iter()
-            .flat_map(|(part, thread)| match thread {
+        let mut done = one(own);
+        for (part, thread) in running {
+            done.extend(match thread {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
                 // The system gives no more threads: this one does the work.
                 Err(_) => one(part),
-            })
-            .collect()
+            });
+        }
+        done
     })
 }
 
 /// Protect events; None in the place of each that is handed back.
 ///
-/// Returns (values, fields by label, fields, plaintext bytes).
+/// Returns (values, how many were handed back, fields by label, fields, plaintext bytes).
 #[pyfunction]
 #[pyo3(signature = (policy, session, raw, sources, at, *, output_bytes, fields, plaintext_bytes, threads))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, clippy::type_complexity)]
@@ -127,7 +129,7 @@ fn protect_batch<'py>(
     fields: u64,
     plaintext_bytes: u64,
     threads: usize,
-) -> PyResult<(Bound<'py, PyList>, HashMap<u32, u64>, u64, u64)> {
+) -> PyResult<(Bound<'py, PyList>, usize, HashMap<u32, u64>, u64, u64)> {
     if sources.as_ref().is_some_and(|sources| sources.len() != raw.len()) {
         return Err(PyValueError::new_err("each event has one source"));
     }
@@ -159,16 +161,16 @@ fn protect_batch<'py>(
     });
     let values = PyList::empty(py);
     let mut by_label: HashMap<u32, u64> = HashMap::new();
-    let (mut used_fields, mut used_bytes) = (0, 0);
+    let (mut left, mut used_fields, mut used_bytes) = (0, 0, 0);
     for part in parts {
         let mut start = 0;
         for end in part.ends {
-            match end {
-                Ok(end) => {
-                    values.append(PyBytes::new(py, &part.made.text[start..end]))?;
-                    start = end;
-                }
-                Err(HandedBack) => values.append(py.None())?,
+            if let Ok(end) = end {
+                values.append(PyBytes::new(py, &part.made.text[start..end]))?;
+                start = end;
+            } else {
+                left += 1;
+                values.append(py.None())?;
             }
         }
         for (label, count) in (0_u32..).zip(&part.made.by_label) {
@@ -181,7 +183,7 @@ fn protect_batch<'py>(
         }
     }
     by_label.retain(|_, count| *count > 0);
-    Ok((values, by_label, used_fields, used_bytes))
+    Ok((values, left, by_label, used_fields, used_bytes))
 }
 
 /// What one thread did: where each event ends in what was made, or that it is handed back.
@@ -241,16 +243,16 @@ fn find(all: &HashMap<String, Vec<Arc<Known>>>, raw: &[u8]) -> Outcome<Arc<Known
 
 /// Open events; None in the place of each that is handed back.
 ///
-/// Returns a list of (event, DEK version, source or None).
+/// Returns (events, their DEK versions, their sources or None, how many were handed back).
 #[pyfunction]
 #[pyo3(signature = (sessions, raw, *, threads))]
-#[allow(clippy::needless_pass_by_value)]
+#[allow(clippy::needless_pass_by_value, clippy::type_complexity)]
 fn open_batch<'py>(
     py: Python<'py>,
     sessions: &PyReaderSessions,
     raw: Vec<PyBackedBytes>,
     threads: usize,
-) -> PyResult<Bound<'py, PyList>> {
+) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>, Bound<'py, PyList>, usize)> {
     let all = sessions.0.read().map_err(|_| PyValueError::new_err("a call before this one panicked"))?;
     let inputs: Vec<&[u8]> = raw.iter().map(|one| &one[..]).collect();
     let all = &*all;
@@ -273,16 +275,27 @@ fn open_batch<'py>(
                 .collect::<Vec<Outcome<_>>>()
         })
     });
-    let values = PyList::empty(py);
+    let (events, versions, sources) = (PyList::empty(py), PyList::empty(py), PyList::empty(py));
+    let mut left = 0;
+    let mut last: Option<(Arc<Known>, Bound<'py, PyString>)> = None;
     for result in results {
-        match result {
-            Ok((opened, known)) => {
-                values.append((PyBytes::new(py, &opened.event), known.dek.as_str(), opened.source))?;
+        if let Ok((opened, known)) = result {
+            let version = match last.take() {
+                Some((same, version)) if Arc::ptr_eq(&same, &known) => version,
+                _ => PyString::new(py, &known.dek),
+            };
+            events.append(PyBytes::new(py, &opened.event))?;
+            versions.append(&version)?;
+            sources.append(opened.source)?;
+            last = Some((known, version));
+        } else {
+            left += 1;
+            for list in [&events, &versions, &sources] {
+                list.append(py.None())?;
             }
-            Err(HandedBack) => values.append(py.None())?,
         }
     }
-    Ok(values)
+    Ok((events, versions, sources, left))
 }
 
 /// Panic, for the tests that show what becomes of a fault of this crate: `guarded` as every event's work is, or bare.

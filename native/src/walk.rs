@@ -1,5 +1,6 @@
 //! Finds the sensitive values of an event in its text, in document order.
 
+use crate::fields::{field, head, Field, Head};
 use crate::json::{Names, Scanner};
 use crate::policy::{Nodes, Policy};
 use crate::{HandedBack, Outcome};
@@ -40,6 +41,15 @@ pub struct Walk<'a, 'p> {
     path: Vec<u8>,
     kinds: Vec<u8>,
     pub top: Top,
+    /// What a reader's walk read on its way: a field for each target, and `_aegis`.
+    pub read: Option<Read<'a>>,
+}
+
+/// The parts of an encrypted event.
+#[derive(Default)]
+pub struct Read<'a> {
+    pub fields: Vec<Field<'a>>,
+    pub head: Option<Head<'a>>,
 }
 
 impl<'a, 'p> Walk<'a, 'p> {
@@ -53,7 +63,15 @@ impl<'a, 'p> Walk<'a, 'p> {
             path: Vec::with_capacity(128),
             kinds: Vec::with_capacity(16),
             top: Top::default(),
+            read: None,
         }
+    }
+
+    /// A walk through an encrypted event, where each sensitive value must be an encrypted field.
+    #[must_use]
+    pub fn reading(scanner: Scanner<'a>, policy: &'p Policy) -> Self {
+        let read = Read { fields: Vec::with_capacity(16), head: None };
+        Walk { read: Some(read), ..Walk::new(scanner, policy) }
     }
 
     #[must_use]
@@ -132,7 +150,10 @@ impl<'a, 'p> Walk<'a, 'p> {
         }
         self.top.members += 1;
         if name == b"_aegis" {
-            self.scanner.value(left)?;
+            match &mut self.read {
+                Some(read) => read.head = Some(head(&mut self.scanner)?),
+                None => self.scanner.value(left)?,
+            }
             self.top.aegis = Some(value..self.scanner.at);
             self.top.aegis_after = self.targets.len();
             self.top.aegis_cut = match *previous_end {
@@ -212,7 +233,11 @@ impl<'a, 'p> Walk<'a, 'p> {
     fn one(&mut self, label: Option<u32>, left: usize, nodes: &Nodes) -> Outcome<()> {
         let start = self.scanner.at;
         if let Some(label) = label {
-            self.scanner.value(left)?;
+            match &mut self.read {
+                Some(read) if left > 0 => read.fields.push(field(&mut self.scanner)?),
+                Some(_) => return Err(HandedBack),
+                None => self.scanner.value(left)?,
+            }
             self.found(start, label);
         } else if self.scanner.peek() == Some(b'{') {
             let (targets, arena) = (self.targets.len(), self.arena.len());
@@ -220,6 +245,10 @@ impl<'a, 'p> Walk<'a, 'p> {
                 // The outermost sensitive value is encrypted whole; what was found inside is a part of it.
                 self.targets.truncate(targets);
                 self.arena.truncate(arena);
+                if let Some(read) = &mut self.read {
+                    read.fields.truncate(targets);
+                    read.fields.push(field(&mut Scanner { text: self.scanner.text, at: start })?);
+                }
                 self.found(start, self.policy.marker_label);
             }
         } else {

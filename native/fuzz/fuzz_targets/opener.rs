@@ -14,10 +14,8 @@ const DEK: &str = "dek-v1-20260101";
 const AT: &[u8] = b"2026-01-01T00:00:00Z";
 const EVENT: &[u8] = br#"{"event_id":"e","actor_id":"alice","x":[{"actorId":[1,null]},{"_encrypted":1}],"n":1.50e2}"#;
 
-static SESSION: LazyLock<Session> = LazyLock::new(|| Session {
-    keys: keys(),
-    head: br#"{"v":1,"dek":"dek-v1-20260101","kem":"AAAA","id":""#.to_vec(),
-    dek_version: DEK.into(),
+static SESSION: LazyLock<Session> = LazyLock::new(|| {
+    Session::new(keys(), br#"{"v":1,"dek":"dek-v1-20260101","kem":"AAAA","id":""#.to_vec(), DEK.into())
 });
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let pointers = [(vec!["x".to_owned(), "*".to_owned(), "0".to_owned()], false)];

@@ -37,7 +37,7 @@ fn keys() -> Keys {
 }
 
 fn session() -> Session {
-    Session { keys: keys(), head: HEAD.into(), dek_version: DEK.into() }
+    Session::new(keys(), HEAD.into(), DEK.into())
 }
 
 fn known(policy: Policy) -> Known {

@@ -1,6 +1,7 @@
 use super::{known, policy, protected};
 use crate::crypto::unhex32;
-use crate::open::{head_of, is_source, is_timestamp, open, session_of};
+use crate::fields::{is_source, is_timestamp};
+use crate::open::{head_of, open, session_of};
 use crate::{HandedBack, Outcome};
 
 /// Open under the policy it was written under; the event and its source.
