@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.topics import Job
 
-Kind = Literal["copy", "enricher", "native", "stand-in"]
+Kind = Literal["copy", "enricher", "native", "stand-in", "large-copy"]
 
 LOOK_EVERY_S = 0.02
 CPU_TICK_S = 0.01

@@ -12,7 +12,9 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from aegis_stream.encryption import PIIEncryptor, Protected
 from aegis_stream.generator import generate_events
+from aegis_stream.hybrid import HybridKEM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,6 +84,12 @@ async def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
         await admin.close()
 
 
+def encrypted_pool() -> list[bytes]:
+    """Return the same events encrypted, about 6,400 bytes each: what an enricher writes."""
+    encryptor = PIIEncryptor(public_key=HybridKEM.generate_keypair().public, dek_version="dek-v1-20260101")
+    return [result.value for result in encryptor.protect_batch(event_pool()) if isinstance(result, Protected)]
+
+
 def event_pool() -> list[bytes]:
     """Return events with all twelve fields, about 1,150 bytes each."""
     return [orjson.dumps(event) for event in generate_events(seed=12, count=EVENT_POOL, all_fields=True)]
@@ -90,11 +98,13 @@ def event_pool() -> list[bytes]:
 class Filler:
     """Writes events to a raw topic in large batches, round the partitions."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
-        """Use a started producer."""
+    def __init__(self, producer: AIOKafkaProducer, topic: str, pool: list[bytes] | None = None) -> None:
+        """Use a started producer; `pool` is what is written again and again, `event_pool` by default."""
         self._producer = producer
         self._topic = topic
-        self._events = _endless(event_pool())
+        pool = pool or event_pool()
+        self._events = _endless(pool)
+        self._at_once = max(1, FILL_BATCH_BYTES // (2 * max(map(len, pool))))
         self._partition = 0
         self.events = 0
         self.bytes = 0
@@ -105,7 +115,7 @@ class Filler:
         left = count
         while left:
             batch = self._producer.create_batch()
-            for value in islice(self._events, min(left, FILL_BATCH_BYTES // 2_048)):
+            for value in islice(self._events, min(left, self._at_once)):
                 batch.append(key=None, value=value, timestamp=None)
                 self.bytes += len(value)
             left -= batch.record_count()
@@ -123,10 +133,10 @@ def filling_producer(bootstrap: str) -> AIOKafkaProducer:
     )
 
 
-async def fill(bootstrap: str, topic: str, count: int) -> int:
-    """Write `count` events to a topic; returns their bytes."""
+async def fill(bootstrap: str, topic: str, count: int, pool: list[bytes] | None = None) -> int:
+    """Write `count` events of a pool to a topic; returns their bytes."""
     async with filling_producer(bootstrap) as producer:
-        filler = Filler(producer, topic)
+        filler = Filler(producer, topic, pool)
         await filler.add(count)
         return filler.bytes
 

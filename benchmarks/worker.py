@@ -1,6 +1,7 @@
 """`python -m benchmarks.worker KIND JOB`: one process that moves records until SIGTERM.  JOB is JSON, see Job.
 
-Kinds: `copy`, the plain aiokafka copy; `enricher`, the real one in pure Python; `native`, the real one with the native
+Kinds: `copy` and `large-copy`, the plain aiokafka copy; `enricher`, the real one in pure Python; `native`, the real one
+with the native
 core; `stand-in`, the same with a protect_batch that copies.  All keep freed memory as the enricher does.
 """
 
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     kind, job = arguments[0], Job.from_json(arguments[1])
     if kind != "native":
         hide_native()
-    if kind == "copy":
+    if kind in {"copy", "large-copy"}:
         keep_freed_memory()
         use_fast_loop()
         asyncio.run(copy(job))

@@ -18,7 +18,7 @@ from topologies.death import die
 from topologies.keyring_service import KeyringService
 from topologies.list_protector import ListProtector
 from topologies.logs import configure_logging
-from topologies.memory import keep_freed_memory
+from topologies.memory import collect_rarely, keep_freed_memory
 from topologies.metrics import EnricherMetrics
 from topologies.pages import Condition, add_pages
 from topologies.pipeline import Pipeline
@@ -165,4 +165,6 @@ def run_enricher(settings: Settings, *, make_encryptor: EncryptorFactory | None 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     limits = loop.run_until_complete(look_before_start(settings))
-    return run_worker(build_enricher(settings, limits=limits, make_encryptor=make_encryptor).app, loop)
+    enricher = build_enricher(settings, limits=limits, make_encryptor=make_encryptor)
+    collect_rarely()
+    return run_worker(enricher.app, loop)
