@@ -107,25 +107,6 @@ pub fn hex(out: &mut Vec<u8>, raw: &[u8]) {
     }
 }
 
-/// Read 64 lower-case hex digits.
-#[must_use]
-pub fn unhex32(text: &[u8]) -> Option<[u8; 32]> {
-    let mut raw = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    let mut wrong = 0;
-    for (byte, pair) in raw.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
-        wrong |= high | low;
-        *byte = high << 4 | (low & 15);
-    }
-    (wrong < 16).then_some(raw)
-}
-
-/// The value of each lower-case hex digit; 255 for all other bytes.
-static DIGITS: [u8; 256] = digits();
-
 /// The two hex digits of each byte.
 static PAIRS: [[u8; 2]; 256] = pairs();
 
@@ -139,14 +120,14 @@ const fn pairs() -> [[u8; 2]; 256] {
     table
 }
 
-const fn digits() -> [u8; 256] {
-    let mut table = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        table[b"0123456789abcdef"[value as usize] as usize] = value;
-        value += 1;
+/// Tell whether a text is the lower-case hex of 32 bytes, without telling by the time taken where they differ.
+#[must_use]
+pub fn is_hex_of(text: &[u8], raw: &[u8]) -> bool {
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(raw) {
+        pair.copy_from_slice(&PAIRS[usize::from(*byte)]);
     }
-    table
+    same(text, &digits)
 }
 
 /// Compare without telling by the time taken where two values differ.

@@ -1,6 +1,6 @@
 //! The two objects of an encrypted event that are read strictly: `_aegis`, and an encrypted field.
 
-use crate::crypto::{unhex32, ALG};
+use crate::crypto::ALG;
 use crate::json::{Names, Scanner, Text};
 use crate::{HandedBack, Outcome};
 
@@ -19,7 +19,7 @@ pub struct Head<'a> {
 pub struct Field<'a> {
     pub dek: &'a [u8],
     pub ciphertext: &'a [u8],
-    pub committed: [u8; 32],
+    pub committed: &'a [u8],
     pub at: &'a [u8],
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn is_source(text: &[u8]) -> bool {
 /// # Errors
 /// Whatever is unusual.
 pub fn field<'a>(scanner: &mut Scanner<'a>) -> Outcome<Field<'a>> {
-    let mut field = Field { dek: b"", ciphertext: b"", committed: [0; 32], at: b"" };
+    let mut field = Field { dek: b"", ciphertext: b"", committed: b"", at: b"" };
     let mut seen = 0_u8;
     scanner.members(1, &mut |scanner, _| {
         let name = scanner.name()?;
@@ -130,7 +130,7 @@ pub fn field<'a>(scanner: &mut Scanner<'a>) -> Outcome<Field<'a>> {
                 mark(&mut seen, 8)
             }
             b"_plaintext_hash" => {
-                field.committed = unhex32(plain(scanner)?).ok_or(HandedBack)?;
+                field.committed = plain(scanner)?;
                 mark(&mut seen, 16)
             }
             b"_encrypted_at" => {

@@ -1,6 +1,6 @@
 //! Opens one event of a session that Python has judged: the text of the encrypted event in, the event's out.
 
-use crate::crypto::{self, binding, lp, same, unhex32, Keys, JSON, LAYOUT, STRING};
+use crate::crypto::{self, binding, is_hex_of, lp, Keys, JSON, LAYOUT, STRING};
 use crate::fields::{head, is_timestamp, Head};
 use crate::json::{quote, Scanner};
 use crate::policy::Policy;
@@ -99,7 +99,10 @@ fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
     let mut ours = hmac::Context::with_key(&known.keys.commitment);
     ours.update(&aad);
 
-    let mut out = Zeroizing::new(Vec::with_capacity(raw.len()));
+    // What is cut, and what stands in the place of each field: no value is longer than its ciphertext, but for escapes.
+    let cut_out: usize = walk.targets.iter().map(|target| target.span.len()).sum::<usize>() + walk.top.aegis_cut.len();
+    let values: usize = fields.iter().map(|field| field.ciphertext.len()).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity((raw.len() + values).saturating_sub(cut_out)));
     let mut copied = walk.top.object.start;
     let mut commitments = Vec::with_capacity(fields.len());
     // Large enough for any field, so that it never moves and leaves a copy of a plaintext behind.
@@ -117,10 +120,11 @@ fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
         let mut mac = ours.clone();
         mac.update(&aad[prefix..]);
         mac.update(text);
-        if !same(mac.sign().as_ref(), &field.committed) {
+        let mac = mac.sign();
+        if !is_hex_of(field.committed, mac.as_ref()) {
             return Err(HandedBack);
         }
-        commitments.push(field.committed);
+        commitments.push(mac.as_ref().try_into().map_err(|_| HandedBack)?);
         out.extend_from_slice(&raw[copied..target.span.start]);
         copied = target.span.end;
         value(text, kind, &mut out)?;
@@ -130,7 +134,7 @@ fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
     }
     out.extend_from_slice(&raw[copied..=walk.top.object.end]);
     let tag = set_tag(&known.keys, head.dek, &bound, &walk, &commitments)?;
-    if unhex32(head.set).is_none_or(|set| !same(&set, tag.as_ref())) {
+    if !is_hex_of(head.set, tag.as_ref()) {
         return Err(HandedBack);
     }
     let source = (!head.src.is_empty()).then(|| String::from_utf8_lossy(head.src).into_owned());
