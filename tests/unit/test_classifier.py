@@ -157,3 +157,14 @@ def test_caches_of_names_and_places_stay_bounded(policy: Policy) -> None:
     for number in range(20_000):
         classifier.survey({f"n{number}": {"actor_id": 1}, "list": [0] * (number % 3)}, 64)
     assert max(len(classifier._names), len(classifier._top), len(classifier._places)) <= 8192
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(pointers=("/never",))], ids=["names", "pointers"])
+def test_long_names_are_judged_and_not_kept(policy: Policy) -> None:
+    """8,192 names of megabytes would fill the memory of whoever reads them."""
+    classifier = Classifier(policy)
+    long = "n" * 300
+    found = classifier.survey({long: {"actor_id": 1}, f"{'_' * 300}actor_id": 2}, 64).targets
+    assert [place.path for *_, place in found] == [f"/{long}/actor_id", f"/{'_' * 300}actor_id"]
+    kept = (*classifier._names, *classifier._top, *(path for path, *_ in classifier._places))
+    assert max(map(len, kept), default=0) <= 256

@@ -20,6 +20,7 @@ from aegis_stream.encryption import (
     Protected,
     ReadingKey,
     Rejected,
+    SingleDek,
     Unreadable,
     create_pii_decryptor,
     create_pii_enricher,
@@ -458,3 +459,22 @@ def test_results_show_no_value() -> None:
         Signed(SessionSigner.generate(), signed=True).reading_key(VERSION)
     )
     assert json.loads(protected.value)["kind"] == "public"
+
+
+def test_shapes_with_long_paths_are_counted_and_not_kept() -> None:
+    """Producers choose the paths; a thousand shapes of megabytes would fill the memory of both sides."""
+    writer = PIIEncryptor(public_key=PAIR.public, dek_version=VERSION, engine="python")
+    private = HybridPrivateKey.from_bytes(PAIR.private)
+    source = SingleDek(
+        dek_version=VERSION, public_key=PAIR.public, decapsulate=private.decapsulate, policy=Policy.default()
+    )
+    reader = PIIDecryptor(source, engine="python")
+    raw = orjson.dumps({f"{'n' * 60_000}{number}": {"actor_id": "alice"} for number in range(3)})
+    (result,) = writer.protect_batch([raw])
+    assert isinstance(result, Protected)
+    (opened,) = reader.open_batch([result.value])
+    assert isinstance(opened, Opened)
+    assert orjson.dumps(opened.event) == raw
+    assert writer.stats.fields == {"actor_id": 3}
+    assert not writer.stats._shapes
+    assert not reader._shapes
