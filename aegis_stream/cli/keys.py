@@ -17,9 +17,10 @@ from aegis_stream.cli._exit import say_hint
 from aegis_stream.cli._key_files import PolicyOption, policy_from
 from aegis_stream.cli._key_set import KeySet
 from aegis_stream.cli._keyring_report import print_table
+from aegis_stream.cli._public_keys import custodian_public_key
 from aegis_stream.errors import BrokerUnavailableError, ConfigurationError, KeyReason, KeyRefusedError
 from aegis_stream.hybrid import HybridKEM, HybridPublicKey
-from aegis_stream.keyring.entries import CUSTODIAN_PUBLIC_BYTES, CustodianEntry, KeyState, Role, SignerEntry
+from aegis_stream.keyring.entries import CustodianEntry, KeyState, Role, SignerEntry
 from aegis_stream.keyring.keyring import Keyring
 from aegis_stream.keyring.maker import ManifestMaker
 from aegis_stream.keyring.report import report
@@ -111,7 +112,7 @@ def init(  # noqa: PLR0913 - the options of a command
         policy=chosen_policy,
         enrichers=[SignerEntry(signer.public, KeyState.CURRENT, 1) for signer in keys.enrichers.values()],
         custodians=custodians,
-        recovery_key=None if recovery_key is None else _custodian_key(recovery_key, "--recovery-key"),
+        recovery_key=_recovery_key(recovery_key, custodians),
         now=dt.datetime.now(dt.UTC),
     )
     _publish(settings, keys, change)
@@ -232,18 +233,21 @@ def _enricher_names(names: list[str] | None) -> tuple[str, ...]:
 def _custodians(files: dict[Role, Path | None]) -> list[CustodianEntry]:
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     return [
-        CustodianEntry(role, _custodian_key(path, f"--{role}"), KeyState.CURRENT, now)
+        CustodianEntry(role, custodian_public_key(path, name=f"--{role}"), KeyState.CURRENT, now)
         for role, path in files.items()
         if path is not None
     ]
 
 
-def _custodian_key(path: Path, option: str) -> bytes:
-    raw = b64decode(read_public_file(path, name=option))
-    if len(raw) != CUSTODIAN_PUBLIC_BYTES:
+def _recovery_key(path: Path | None, custodians: list[CustodianEntry]) -> bytes | None:
+    """Read the recovery key, which must be a third one: whoever holds it approves what replaces a custodian."""
+    if path is None:
+        return None
+    key = custodian_public_key(path, name="--recovery-key")
+    if key in {custodian.public_key for custodian in custodians}:
         raise KeyRefusedError(
-            KeyReason.LENGTH,
-            f"{option}: a custodian's public key has {CUSTODIAN_PUBLIC_BYTES} bytes, this one has {len(raw)}",
-            remedy="`aegis custodian show` prints the public key of a key file",
+            KeyReason.INCONSISTENT,
+            "--recovery-key: the key is one of the custodians'",
+            remedy="make a third one with `aegis custodian new` and keep it apart",
         )
-    return raw
+    return key

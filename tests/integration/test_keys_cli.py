@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aegis_stream.cli import main
+from aegis_stream.custodian import BIP322Provider
 from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
 from aegis_stream.kek import get_kek_provider
 from aegis_stream.keyring.reader_keys import ReaderKeys
 from aegis_stream.settings import load_settings
-from aegis_stream.wire import kek_id
+from aegis_stream.wire import b64encode, kek_id
 from tests.support.control_topic import make_topic, read_all
 from tests.support.key_files import followed, raw, variables
 from tests.support.keyrings import PlainKek
@@ -214,12 +215,22 @@ def test_names_that_would_mix_up_files_are_refused(tmp_path: Path, arguments: li
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("content", "code"), [("AAAA", 1), ("not base64", 1), ("", 1)])
+# 32 bytes of 0xff are no point's x: they are not below the field's prime.
+@pytest.mark.parametrize(("content", "code"), [("AAAA", 1), ("not base64", 1), ("", 1), (f"{'/' * 42}8=", 1)])
 def test_custodians_keys_are_checked(tmp_path: Path, content: str, code: int) -> None:
     """A custodian who can never sign would be found out in an emergency."""
     (tmp_path / "risk.pub").write_text(content)
     options = ["--risk-lead", str(tmp_path / "risk.pub")]
     assert main(["keys", "init", "--out", str(tmp_path / "keys"), *options]) == code
+    assert not (tmp_path / "keys").exists()
+
+
+def test_recovery_key_is_nobody_elses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It approves what replaces a custodian: as one of the two's own it would let that one act alone."""
+    (tmp_path / "risk.pub").write_text(b64encode(BIP322Provider().generate_keypair().public))
+    options = [text for name in ("--risk-lead", "--recovery-key") for text in (name, str(tmp_path / "risk.pub"))]
+    assert main(["keys", "init", "--out", str(tmp_path / "keys"), *options]) == 1
+    assert "one of the custodians" in capsys.readouterr().err
     assert not (tmp_path / "keys").exists()
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aegis_stream.cli import main
+from aegis_stream.custodian import BIP322Provider
+from aegis_stream.wire import b64encode
 from tests.support.control_topic import make_topic, publish
 from tests.support.keyrings import AGENT, Deployment
 
@@ -41,7 +43,7 @@ def test_list_shows_what_init_was_given(
     """Policy, custodians, enrichers and recovery key arrive in the manifest."""
     (tmp_path / "policy.json").write_text(json.dumps({"id": "wide", "names": ["iban"], "exclude": ["actor_id"]}))
     for name in ("risk", "security", "recovery"):
-        (tmp_path / f"{name}.pub").write_text(base64.b64encode(name.encode().ljust(32, b".")).decode() + "\n")
+        (tmp_path / f"{name}.pub").write_text(b64encode(BIP322Provider().generate_keypair().public) + "\n")
     folder = tmp_path / "keys"
     options = {
         "--policy": tmp_path / "policy.json",
