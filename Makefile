@@ -131,6 +131,10 @@ bench: $(VENV)/.bench $(VENV)/.native $(VENV)/.tests ## measured against peers a
 bench-rotation: $(VENV)/.native $(VENV)/.tests ## how soon a rotation is obeyed, under load: the distribution
 	@$(BIN)/python -m benchmarks rotation
 
+.PHONY: bench-scale
+bench-scale: $(VENV)/.native $(VENV)/.tests ## 1, 2 and 4 enrichers over 8 partitions: their pace, and what a million events cost
+	@$(BIN)/python -m benchmarks scale
+
 .PHONY: lock
 lock: $(VENV)/.python ## bring the lock files up to date with pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
 	@command -v uv >/dev/null || $(BIN)/pip install -q uv

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from benchmarks import compression, csfle, enricher, enricher_memory, memory, rotation
+from benchmarks import compression, csfle, enricher, enricher_memory, memory, rotation, scale
 from benchmarks.passage import WorkerFailedError
 from benchmarks.peer import PeerMissingError
 from benchmarks.report import as_json, table
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[..., Iterator[Outcome]]] = {
     "enricher-memory": enricher_memory.run,
     "compression": compression.run,
     "rotation": rotation.run,
+    "scale": scale.run,
 }
 
 

@@ -98,8 +98,16 @@ def event_pool() -> list[bytes]:
 class Filler:
     """Writes events to a raw topic in large batches, round the partitions."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, pool: list[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        pool: list[bytes] | None = None,
+        *,
+        partitions: int = PARTITIONS,
+    ) -> None:
         """Use a started producer; `pool` is what is written again and again, `event_pool` by default."""
+        self._partitions = partitions
         self._producer = producer
         self._topic = topic
         pool = pool or event_pool()
@@ -121,7 +129,7 @@ class Filler:
             left -= batch.record_count()
             batch.close()
             sent.append(await self._producer.send_batch(batch, self._topic, partition=self._partition))
-            self._partition = (self._partition + 1) % PARTITIONS
+            self._partition = (self._partition + 1) % self._partitions
         await asyncio.gather(*sent)
         self.events += count
 
@@ -133,10 +141,12 @@ def filling_producer(bootstrap: str) -> AIOKafkaProducer:
     )
 
 
-async def fill(bootstrap: str, topic: str, count: int, pool: list[bytes] | None = None) -> int:
+async def fill(
+    bootstrap: str, topic: str, count: int, pool: list[bytes] | None = None, *, partitions: int = PARTITIONS
+) -> int:
     """Write `count` events of a pool to a topic; returns their bytes."""
     async with filling_producer(bootstrap) as producer:
-        filler = Filler(producer, topic, pool)
+        filler = Filler(producer, topic, pool, partitions=partitions)
         await filler.add(count)
         return filler.bytes
 
@@ -144,10 +154,10 @@ async def fill(bootstrap: str, topic: str, count: int, pool: list[bytes] | None 
 class Watcher:
     """Counts the records of one topic from outside; a context manager."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, bootstrap: str, topic: str, *, partitions: int = PARTITIONS) -> None:
         """Start nothing yet."""
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
-        self._partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
 
     async def __aenter__(self) -> Self:
         """Start."""

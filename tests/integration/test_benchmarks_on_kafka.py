@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import compression, enricher, enricher_memory
+from benchmarks import compression, enricher, enricher_memory, scale
 from benchmarks.deployment import deploy
 from benchmarks.passage import WorkerFailedError, passage
 from benchmarks.topics import Job, unique
@@ -44,3 +44,11 @@ async def test_worker_that_ends_by_itself_is_an_error(kafka: str) -> None:
     job = Job(bootstrap=kafka, raw=unique("never-made"))
     with pytest.raises(WorkerFailedError):
         await passage("enricher", job, variables, events=100)
+
+
+async def test_several_processes_share_one_topic(kafka: str) -> None:
+    """Their CPU time is added up: half of it would make a million events half as dear."""
+    measured = await scale.measure(kafka, events=400, processes=(2,))
+    outcome = scale.outcome(2, measured[2], one=measured[2], kind="native", events=400)
+    assert outcome.figures["of_one_process"] == 1.0
+    assert measured[2].cpu_us_per_event > 0
