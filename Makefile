@@ -103,7 +103,7 @@ kryoptic: setup ## a second PKCS#11 token (needs cargo), and the HSM tests on bo
 .PHONY: docs
 docs: $(VENV)/.docs ## the documentation as a site in site/, every link and every name of code checked
 	@$(BIN)/python -m tools.cli_reference
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict > .cache/docs.txt 2>&1 || { grep -v INFO .cache/docs.txt; exit 1; }
 	@echo "docs: site/index.html"
 
 .PHONY: fuzz
