@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from tools.kafka import Broker
 
 FOR_TESTS = {"AEGIS_TEST_BROKER", "AEGIS_CHAOS", "AEGIS_FUZZ_EXAMPLES"}
-SECURE_USERS = {name: f"{name}-password" for name in ("enricher", "agent", "reader", "producer", "operator", "nobody")}
+SECURE_NAMES = (
+    *("enricher", "agent", "reader", "producer", "operator", "nobody"),
+    *("administrator", "rotator", "reencryptor", "replayer", "dashboard"),
+)
+SECURE_USERS = {name: f"{name}-password" for name in SECURE_NAMES}
 _numbers = itertools.count(1)
 
 

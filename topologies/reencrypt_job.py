@@ -11,6 +11,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.topics.admin import administrator
+from aegis_stream.client.writer_ids import reencryption_prefix
 from aegis_stream.errors import BrokerError, BrokerReason, ConfigurationError
 from topologies.reencrypt_account import Mark, Tally, Task
 
@@ -25,12 +26,7 @@ _log = structlog.get_logger(__name__)
 
 def job_name(settings: Settings, target: str) -> str:
     """Return the name of the job that writes to `target`: its consumer group and its transactional id."""
-    return f"{job_prefix(settings)}{target}"
-
-
-def job_prefix(settings: Settings) -> str:
-    """Return what the names of all jobs of a deployment begin with, for ACLs."""
-    return f"{settings.deployment}.reencrypt."
+    return f"{reencryption_prefix(settings.deployment)}{target}"
 
 
 @dataclass(slots=True)

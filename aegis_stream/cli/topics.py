@@ -10,6 +10,8 @@ import orjson
 import typer
 
 from aegis_stream.cli._exit import OK, REFUSED, say_error, say_hint
+from aegis_stream.client.topics.acls import AclRole
+from aegis_stream.errors import ConfigurationError
 from aegis_stream.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -86,6 +88,62 @@ def check(*, replication: ReplicationOption = None, json: JsonOption = False) ->
     elif not findings:
         typer.echo("the topics are as they must be")
     return _tell(findings, quiet=json)
+
+
+@app.command("acls")
+def acls(
+    *,
+    role: Annotated[
+        list[AclRole] | None, typer.Option("--role", help="Of this role alone; may be repeated.", show_default=False)
+    ] = None,
+    principal: Annotated[
+        list[str] | None,
+        typer.Option("--principal", metavar="ROLE=NAME", help="This user in place of User:ROLE; may be repeated."),
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Print the least rights of each role, for the names of these settings, as commands of Kafka's own tool.
+
+    Nothing is asked of a broker.  `admin.properties` is the file by which kafka-acls.sh logs in as who may change ACLs.
+
+    Exit codes: 0 printed, 2 configuration.
+
+    Example: `aegis topics acls --role enricher --principal enricher=team-a`
+    """
+    from aegis_stream.client.topics.acls import TASKS, commands, plan_acls  # noqa: PLC0415 - aiokafka is slow to import
+
+    settings = load_settings()
+    principals = _principals(principal or [])
+    plan = plan_acls(settings, roles=role)
+    bootstrap = settings.broker or "BROKER:9092"
+    if json:
+        shown = [
+            {
+                **asdict(acl),
+                "principal": principals[acl.role],
+                "task": TASKS[acl.role],
+                "command": acl.command(principal=principals[acl.role], bootstrap=bootstrap),
+            }
+            for acl in plan
+        ]
+        typer.echo(orjson.dumps({"acls": shown}, option=orjson.OPT_INDENT_2))
+    else:
+        for line in commands(plan, principals=principals, bootstrap=bootstrap):
+            typer.echo(line)
+    return OK
+
+
+def _principals(given: Sequence[str]) -> dict[AclRole, str]:
+    """Return who has each role.  Raises ConfigurationError: no such role, or no name."""
+    principals = {role: f"User:{role.value}" for role in AclRole}
+    for entry in given:
+        role, _, name = entry.partition("=")
+        if role not in set(AclRole) or not name:
+            raise ConfigurationError(
+                "--principal has the form ROLE=NAME", remedy=f"roles are {', '.join(each.value for each in AclRole)}"
+            )
+        principals[AclRole(role)] = name if name.startswith("User:") else f"User:{name}"
+    return principals
 
 
 def _told(settings: Settings, replication: int | None) -> int | None:

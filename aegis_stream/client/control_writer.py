@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.control_session import bounded
+from aegis_stream.client.writer_ids import AGENT_ROLE, writer_id
 from aegis_stream.errors import BrokerError, BrokerReason
 from aegis_stream.keyring.dsse import MAX_ENVELOPE_BYTES
 
@@ -27,9 +28,7 @@ _HEAD_BYTES = 65_536
 class ControlWriter:
     """A transactional producer for one deployment's control topic; an async context manager."""
 
-    def __init__(
-        self, connection: Mapping[str, Any], topic: str, *, deployment: str, role: str = "rotation agent"
-    ) -> None:
+    def __init__(self, connection: Mapping[str, Any], topic: str, *, deployment: str, role: str = AGENT_ROLE) -> None:
         """Nothing is connected yet; `connection` are keyword arguments of an aiokafka client.
 
         role: whose writer it is; of each role a deployment has one at a time.
@@ -39,7 +38,7 @@ class ControlWriter:
         self._doing = f"writing to {topic}"
         self._producer = AIOKafkaProducer(
             **connection,
-            transactional_id=f"{deployment}-{role.replace(' ', '-')}",
+            transactional_id=writer_id(deployment, role),
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_request_size=MAX_ENVELOPE_BYTES + _HEAD_BYTES,
         )
