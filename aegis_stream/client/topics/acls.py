@@ -149,6 +149,7 @@ def _rights(settings: Settings) -> _Rights:
         AclRole.DASHBOARD: {
             (topic, control): read,
             (topic, letters): read,
+            (topic, letter_marks): read,
         },
     }
 
