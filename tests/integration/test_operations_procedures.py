@@ -20,7 +20,7 @@ from tests.support.operators import Operators, Place, running_agent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.chaos]  # the longest of all: with the long trials, outside `make test`
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 CHAPTER = PAGE[PAGE.index("## Procedures") : PAGE.index("## A custodian's key is old, lost or stolen")]

@@ -142,10 +142,13 @@ def test_emergency_and_the_audit_of_the_lost_key(operators: Operators, tmp_path:
 
 @pytest.mark.usefixtures("agent")
 def test_destroyed_dek_is_gone_from_the_log_after_compaction(operators: Operators) -> None:
-    """The proof is wrong before, and right once the broker has compacted."""
+    """The proof is wrong before, and right once the broker has compacted.  Events remain: both sign that, or nobody."""
     version = operators.see().manifest.deks[0].version.text
     operators.ask("rotate", by="security-lead")
-    command = operators.ask("destroy", version, "--attest-no-copies", by="security-lead")
+    key = operators.key("security-lead")
+    refused = operators.aegis("destroy", version, "--attest-no-copies", "--key", key, "--yes")
+    assert (refused.code, "still within their retention" in refused.err) == (1, True)
+    command = operators.ask("destroy", version, "--attest-no-copies", "--force", by="security-lead")
     name = "risk-lead-2" if operators.key("risk-lead-2").exists() else "risk-lead"
     assert operators.ask("control", "approve", command["id"], by=name)["state"] == "executed"
     deadline = time.monotonic() + 60

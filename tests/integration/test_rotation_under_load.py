@@ -11,7 +11,7 @@ from benchmarks.rotation import measure
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.chaos]  # with the long trials, outside `make test`
 
 LATE_MS = 5_000
 """The benchmark asks for less; here other work may be on the machine."""
