@@ -55,7 +55,7 @@ def test_every_command_and_variable_that_is_named_exists() -> None:
     """A name that was changed must change here too."""
     group = typer.main.get_command(app)
     commands = group.commands  # type: ignore[attr-defined]  # typer's own group
-    for name, below in re.findall(r"`aegis ([a-z]+)(?: ([a-z]+)\b)?", README):
+    for name, below in re.findall(r"`aegis ([a-z-]+)(?: ([a-z-]+)\b)?", README):
         assert name in commands, name
         inner = getattr(commands[name], "commands", None)
         assert inner is None or not below or below in inner, (name, below)
