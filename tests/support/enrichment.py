@@ -159,8 +159,8 @@ class Stage:
         return sorted(found, key=lambda record: (record.partition, record.offset))
 
     async def read_all(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
-        """Return every record that a topic holds now."""
-        async with AIOKafkaConsumer(**self.connection) as consumer:
+        """Return every record that a topic holds now, without what an aborted transaction left there."""
+        async with AIOKafkaConsumer(**self.connection, isolation_level="read_committed") as consumer:
             places = [TopicPartition(topic, number) for number in range(self._count(topic))]
             consumer.assign(places)
             await consumer.seek_to_beginning()
