@@ -9,10 +9,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
 
 from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.control_session import bounded
+from aegis_stream.client.transactions import look_at, stop_producer, transact
 from aegis_stream.errors import BrokerError, BrokerReason
 from topologies.recrypt import Fate
 
@@ -60,13 +60,13 @@ class HistoryWriter:
             with our_broker_errors(self._doing):
                 await bounded(self._producer.start(), self._doing)
         except BaseException:
-            await self._stop()
+            await stop_producer(self._producer)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Disconnect; an open transaction is left to the broker and to the next process."""
-        await self._stop()
+        await stop_producer(self._producer)
 
     async def write(self, records: Sequence[ConsumerRecord], outcomes: Sequence[Outcome], job: Job) -> None:
         """Write what became of these records, and where `job` stands behind them.
@@ -74,53 +74,25 @@ class HistoryWriter:
         Raises BrokerError(FENCED): another process has taken over; BrokerError, BrokerUnavailableError: nothing was
         written, or it is not known whether it was: begin another life, which reads how far this one came.
         """
-        fenced = False
-        try:
-            with our_broker_errors(self._doing):
-                await bounded(self._transaction(records, outcomes, job), self._doing)
-        except _FencedError:
-            fenced = True
-        if fenced:
-            raise BrokerError(
-                BrokerReason.FENCED,
-                f"another process has taken over the job that writes {self._target}",
-                remedy="run one process for each new topic",
+        fenced = BrokerError(
+            BrokerReason.FENCED,
+            f"another process has taken over the job that writes {self._target}",
+            remedy="run one process for each new topic",
+        )
+        await transact(self._producer, lambda: self._written(records, outcomes, job), doing=self._doing, fenced=fenced)
+
+    async def _written(self, records: Sequence[ConsumerRecord], outcomes: Sequence[Outcome], job: Job) -> None:
+        sent = []
+        for record, outcome in zip(records, outcomes, strict=True):
+            one = await self._producer.send(
+                self._refused_topic if outcome.fate is Fate.REFUSED else self._target,
+                outcome.value,
+                key=outcome.key,
+                partition=record.partition,
+                timestamp_ms=record.timestamp,
+                headers=outcome.headers,
             )
-
-    async def _transaction(self, records: Sequence[ConsumerRecord], outcomes: Sequence[Outcome], job: Job) -> None:
-        try:
-            async with self._producer.transaction():
-                sent = []
-                for record, outcome in zip(records, outcomes, strict=True):
-                    one = await self._producer.send(
-                        self._refused_topic if outcome.fate is Fate.REFUSED else self._target,
-                        outcome.value,
-                        key=outcome.key,
-                        partition=record.partition,
-                        timestamp_ms=record.timestamp,
-                        headers=outcome.headers,
-                    )
-                    one.add_done_callback(_seen)
-                    sent.append(one)
-                await asyncio.gather(*sent)
-                await self._producer.send_offsets_to_transaction(job.offsets(), self._name)
-        except ProducerFenced:
-            raise _FencedError from None
-
-    async def _stop(self) -> None:
-        """Close; a producer that was fenced or cut off may not close in good order, which changes nothing."""
-        try:
-            async with asyncio.timeout(10):
-                await self._producer.stop()
-        except (KafkaError, TimeoutError, AssertionError):
-            return
-
-
-def _seen(sent: asyncio.Future[Any]) -> None:
-    """Look at an outcome that nobody waits for any more, or asyncio would log it as forgotten."""
-    if not sent.cancelled():
-        sent.exception()
-
-
-class _FencedError(Exception):
-    """Another process has begun."""
+            one.add_done_callback(look_at)
+            sent.append(one)
+        await asyncio.gather(*sent)
+        await self._producer.send_offsets_to_transaction(job.offsets(), self._name)

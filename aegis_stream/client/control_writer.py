@@ -6,14 +6,13 @@ still tries to write is refused.  Only the agent and `aegis keys init` may hold 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
 
 from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.control_session import bounded
+from aegis_stream.client.transactions import look_at, stop_producer, transact
 from aegis_stream.client.writer_ids import AGENT_ROLE, writer_id
 from aegis_stream.errors import BrokerError, BrokerReason
 from aegis_stream.keyring.dsse import MAX_ENVELOPE_BYTES
@@ -49,13 +48,13 @@ class ControlWriter:
             with our_broker_errors(self._doing):
                 await bounded(self._producer.start(), self._doing)
         except BaseException:
-            await self._stop()
+            await stop_producer(self._producer)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Disconnect."""
-        await self._stop()
+        await stop_producer(self._producer)
 
     async def write(self, records: Sequence[tuple[str, bytes | None]]) -> list[int]:
         """Write (key, value) pairs in their order as one transaction; a value of None is a tombstone.
@@ -66,47 +65,22 @@ class ControlWriter:
         Raises BrokerError(FENCED): another agent has taken over; BrokerError(TOPIC_SETTINGS): a record is too large;
         BrokerUnavailableError.
         """
-        fenced = False
-        try:
-            with our_broker_errors(self._doing):
-                return await bounded(self._transaction(records), self._doing)
-        except _FencedError:
-            fenced = True
-        finally:
-            if fenced:
-                await self._stop()
-        raise BrokerError(
+        fenced = BrokerError(
             BrokerReason.FENCED,
             f"another {self._role} of this deployment has taken over",
             remedy="run one of them only; stop the other before this one is started again",
         )
-
-    async def _transaction(self, records: Sequence[tuple[str, bytes | None]]) -> list[int]:
         try:
-            async with self._producer.transaction():
-                sent = []
-                for key, value in records:
-                    one = await self._producer.send(self._topic, value, key=key.encode(), partition=0)
-                    one.add_done_callback(_seen)
-                    sent.append(one)
-                return [(await one).offset for one in sent]
-        except ProducerFenced:
-            raise _FencedError from None
+            return await transact(self._producer, lambda: self._written(records), doing=self._doing, fenced=fenced)
+        except BrokerError as error:
+            if error is fenced:
+                await stop_producer(self._producer)
+            raise
 
-    async def _stop(self) -> None:
-        """Close; a producer that was fenced or cut off may not close in good order, which changes nothing."""
-        try:
-            async with asyncio.timeout(10):
-                await self._producer.stop()
-        except (KafkaError, TimeoutError, AssertionError):
-            return
-
-
-def _seen(sent: asyncio.Future[Any]) -> None:
-    """Look at an outcome that nobody waits for any more, or asyncio would log it as forgotten."""
-    if not sent.cancelled():
-        sent.exception()
-
-
-class _FencedError(Exception):
-    """Another writer has begun."""
+    async def _written(self, records: Sequence[tuple[str, bytes | None]]) -> list[int]:
+        sent = []
+        for key, value in records:
+            one = await self._producer.send(self._topic, value, key=key.encode(), partition=0)
+            one.add_done_callback(look_at)
+            sent.append(one)
+        return [(await one).offset for one in sent]

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.control_session import bounded
 from aegis_stream.client.dead_letters.topics import ATTEMPT_HEADER
+from aegis_stream.client.transactions import look_at
 from aegis_stream.errors import BrokerReason, BrokerUnavailableError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class RawWriter:
         for each in attempts:
             key, value = each.record.key, each.record.value
             one = await self._producer.send(self._topic, value, key=key, partition=partition, headers=each.headers)
-            one.add_done_callback(_seen)
+            one.add_done_callback(look_at)
             sent.append(one)
         return [(await one).offset for one in sent]
 
@@ -130,9 +131,3 @@ class RawWriter:
         if sender.sender_task is not None:
             sender.sender_task.cancel()
         await self._producer.client.close()
-
-
-def _seen(sent: asyncio.Future[Any]) -> None:
-    """Look at an outcome that nobody may wait for any more, or asyncio would log it as forgotten."""
-    if not sent.cancelled():
-        sent.exception()
