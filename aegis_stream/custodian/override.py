@@ -7,6 +7,9 @@
 Rules, in this order: the five members and their forms; a window of at most 24 hours; what signatures there are, each by
 a key of its role; judged within the window; different keys, none revoked by then; `signer_id` where there is one names
 one of them; both have signed; the combined hash.
+
+Who has signed is told apart from that, whichever rule is broken: else an audit of a stolen key would miss just what its
+thief did against the rules.
 """
 
 from __future__ import annotations
@@ -93,14 +96,15 @@ class OverrideRequest:
 
     def message_hash(self) -> bytes:
         """Return the 32 bytes that both sign.  Raises OverrideRefusedError(MALFORMED): a text is too long, no UTF-8."""
-        return hashlib.sha256(lp(_CONTEXT) + b"".join(_packed(getattr(self, name), name) for name in _SIGNED)).digest()
+        return _hash({name: getattr(self, name) for name in _SIGNED})
 
 
 @dataclass(frozen=True, slots=True)
 class OverrideVerdict:
     """The judgement of one event; `reason` is None where it is verified.
 
-    `risk_key` and `security_key` are the ids of the keys whose signatures were right, empty where none was.
+    `risk_key` and `security_key` are the ids of the custodians' keys, of whichever role, by which the two signatures
+    are right, empty where there is none; also in an event that breaks another rule.
     """
 
     reason: OverrideReason | None
@@ -125,12 +129,23 @@ def combined_hash(risk_signature: bytes, security_signature: bytes) -> str:
     return hashlib.sha256(risk_signature + security_signature).hexdigest()
 
 
+def signed_hash(event: Mapping[str, object]) -> bytes | None:
+    """Return the 32 bytes that the signatures of an event are over, None where the five members are no such texts.
+
+    Their window is not looked at: what was signed against the rules was signed all the same.
+    """
+    try:
+        return _hash({name: _text(event, name) for name in _SIGNED})
+    except OverrideRefusedError:
+        return None
+
+
 def verify_override(event: Mapping[str, object], *, keys: CustodianKeys, at: dt.datetime) -> OverrideVerdict:
     """Judge an override event in the clear as of `at`: now, or in an audit the time of its record."""
-    seen: dict[str, str] = {}
+    signers = _signers(event, keys)
     override_id = event.get("override_id")
     try:
-        _judge(event, keys, at, seen)
+        _judge(event, keys, at, signers)
     except OverrideRefusedError as error:
         reason: OverrideReason | None = error.override_reason
         path = error.path
@@ -140,30 +155,43 @@ def verify_override(event: Mapping[str, object], *, keys: CustodianKeys, at: dt.
         reason=reason,
         path=path,
         override_id=override_id if isinstance(override_id, str) else "",
-        risk_key=seen.get(RISK_SIGNATURE, ""),
-        security_key=seen.get(SECURITY_SIGNATURE, ""),
+        risk_key=signers[RISK_SIGNATURE].key_id if RISK_SIGNATURE in signers else "",
+        security_key=signers[SECURITY_SIGNATURE].key_id if SECURITY_SIGNATURE in signers else "",
     )
 
 
-def _judge(event: Mapping[str, object], keys: CustodianKeys, at: dt.datetime, seen: dict[str, str]) -> None:
-    """Apply the rules in order; `seen` takes the key ids of right signatures."""
-    request = OverrideRequest.from_event(event)
-    message = request.message_hash()
-    signatures = {name: _signature(event, name) for name in (RISK_SIGNATURE, SECURITY_SIGNATURE)}
-    signers: dict[str, CustodianKey] = {}
-    for name, own, other in (
-        (RISK_SIGNATURE, keys.risk_lead, keys.security_lead),
-        (SECURITY_SIGNATURE, keys.security_lead, keys.risk_lead),
+def _signers(event: Mapping[str, object], keys: CustodianKeys) -> dict[str, CustodianKey]:
+    """Return whose signatures are right, by their members, the keys of the member's own role tried first."""
+    message = signed_hash(event)
+    found = {}
+    for name, candidates in (
+        (RISK_SIGNATURE, (*keys.risk_lead, *keys.security_lead)),
+        (SECURITY_SIGNATURE, (*keys.security_lead, *keys.risk_lead)),
     ):
-        signature = signatures[name]
-        if signature is None:
+        try:
+            signature = _signature(event, name)
+        except OverrideRefusedError:
             continue
-        signer = _signer(own, message, signature)
-        if signer is None:
-            by_other = _signer(other, message, signature) is not None
-            raise OverrideRefusedError(OverrideReason.SAME_SIGNER if by_other else _WRONG_SIGNATURE[name], f"/{name}")
-        signers[name] = signer
-        seen[name] = signer.key_id
+        signer = None if message is None or signature is None else _signer(candidates, message, signature)
+        if signer is not None:
+            found[name] = signer
+    return found
+
+
+def _judge(
+    event: Mapping[str, object], keys: CustodianKeys, at: dt.datetime, signers: Mapping[str, CustodianKey]
+) -> None:
+    """Apply the rules in order."""
+    request = OverrideRequest.from_event(event)
+    request.message_hash()  # its texts may be too long
+    signatures = {name: _signature(event, name) for name in (RISK_SIGNATURE, SECURITY_SIGNATURE)}
+    for name, own in ((RISK_SIGNATURE, keys.risk_lead), (SECURITY_SIGNATURE, keys.security_lead)):
+        if signatures[name] is None:
+            continue
+        if name not in signers:
+            raise OverrideRefusedError(_WRONG_SIGNATURE[name], f"/{name}")
+        if signers[name] not in own:
+            raise OverrideRefusedError(OverrideReason.SAME_SIGNER, f"/{name}")
     _check_window(request, at)
     _check_signers(event, signers, at)
     if len(signers) < len(signatures):
@@ -188,6 +216,11 @@ def _check_signers(event: Mapping[str, object], signers: Mapping[str, CustodianK
             raise OverrideRefusedError(OverrideReason.REVOKED, f"/{name}")
     if "signer_id" in event and event["signer_id"] not in [signer.key_id for signer in signers.values()]:
         raise OverrideRefusedError(OverrideReason.SIGNER_ID, "/signer_id")
+
+
+def _hash(texts: Mapping[str, str]) -> bytes:
+    """Return the hash of the five members."""
+    return hashlib.sha256(lp(_CONTEXT) + b"".join(_packed(texts[name], name) for name in _SIGNED)).digest()
 
 
 def _signature(event: Mapping[str, object], name: str) -> bytes | None:

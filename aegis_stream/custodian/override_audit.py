@@ -1,7 +1,7 @@
 """The audit of override decisions: which were verified, which a key has signed, and what must be signed again.
 
-Each event is judged as of the time of its raw record, by the keys of that time.  Of the events under one override id
-the last one in the topic's order says how the request stands.
+Each event is judged as of the time of its raw record, by the keys of that time.  A request is its override id and the
+hash that is signed; of its events the last one that the audited key has signed says what that key has left behind.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from aegis_stream.custodian.override import (
     OverrideRefusedError,
     OverrideRequest,
     is_override_event,
+    signed_hash,
     verify_override,
 )
-from aegis_stream.errors import OverrideReason
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
     from aegis_stream.custodian.override import CustodianKeys, OverrideVerdict
-
-_TO_SIGN = {OverrideReason.PARTIAL, OverrideReason.REVOKED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class OverrideFinding:
     expires_at: str
 
     def signed_by(self, key_id: str) -> bool:
-        """Tell whether this key has rightly signed it."""
+        """Tell whether this key has signed it, whichever rule the event breaks."""
         return key_id in {self.verdict.risk_key, self.verdict.security_key}
 
 
@@ -59,7 +57,8 @@ class OverrideAudit:
         self._keys = keys
         self._key_id = key_id
         self._seen: set[str] = set()
-        self._last: dict[str, tuple[Mapping[str, Any], OverrideFinding]] = {}
+        self._by_key: dict[tuple[str, bytes | None], tuple[Mapping[str, Any], OverrideFinding]] = {}
+        self._without_key: set[tuple[str, bytes | None]] = set()
 
     def add(self, event: Mapping[str, Any], *, at: dt.datetime, place: str, source: str | None) -> None:
         """Judge an event; others than override events, and repeats of one source, are passed over."""
@@ -69,23 +68,30 @@ class OverrideAudit:
             self._seen.add(source)
         verdict = verify_override(event, keys=self._keys, at=at)
         finding = OverrideFinding(place, at, verdict, _text(event, "requested_at"), _text(event, "expires_at"))
-        self._last[verdict.override_id] = (event, finding)
+        request = (verdict.override_id, signed_hash(event))
+        if self._key_id is not None and finding.signed_by(self._key_id):
+            self._by_key[request] = (event, finding)
+        elif verdict.verified:
+            self._without_key.add(request)
         if self._key_id is None or finding.signed_by(self._key_id):
             self.findings.append(finding)
 
     def pending(self, now: dt.datetime) -> list[PendingOverride]:
-        """Return the requests that must be signed again: signed by the key, window open, and not to be verified now."""
+        """Return the requests that must be signed again: signed by the key, window open, and not to be verified now.
+
+        One that both custodians have decided by other keys is done.  An event that anybody can write takes none away.
+        """
         found = []
-        for event, finding in self._last.values():
+        for request, (event, finding) in self._by_key.items():
             roles = tuple(
                 role
                 for role, signer in (
                     ("risk-lead", finding.verdict.risk_key),
                     ("security-lead", finding.verdict.security_key),
                 )
-                if signer and signer == self._key_id
+                if signer == self._key_id
             )
-            if roles and self._is_open(event, now):
+            if request not in self._without_key and self._is_open(event, now):
                 found.append(PendingOverride(finding, roles, event))
         return found
 
@@ -94,7 +100,7 @@ class OverrideAudit:
             request = OverrideRequest.from_event(event)
         except OverrideRefusedError:
             return False
-        return now < request.end and verify_override(event, keys=self._keys, at=now).reason in _TO_SIGN
+        return now < request.end and not verify_override(event, keys=self._keys, at=now).verified
 
 
 def _text(event: Mapping[str, Any], name: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from aegis_stream.custodian import BIP322Provider, CustodianKey, CustodianKeys, OverrideRequest, SigningKeypair
-from aegis_stream.custodian.override import combined_hash
+import pytest
+
+from aegis_stream.custodian import BIP322Provider, CustodianKey, CustodianKeys, SigningKeypair
+from aegis_stream.custodian.override import combined_hash, signed_hash
 from aegis_stream.custodian.override_audit import OverrideAudit
 from aegis_stream.custodian.provider import custodian_key_id
 from aegis_stream.errors import OverrideReason
@@ -14,7 +16,7 @@ from aegis_stream.keyring.strict_json import time_text
 from aegis_stream.wire import b64encode
 
 PROVIDER = BIP322Provider()
-RISK, SECURITY, NEW_RISK = (PROVIDER.generate_keypair() for _ in range(3))
+RISK, SECURITY, NEW_RISK, STRANGER = (PROVIDER.generate_keypair() for _ in range(4))
 NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 LOST = custodian_key_id(RISK.public)
@@ -25,17 +27,23 @@ KEYS = CustodianKeys(
 
 
 def event(
-    name: str, *, risk: SigningKeypair | None = None, security: SigningKeypair | None = None, since: dt.datetime = NOW
+    name: str,
+    *,
+    risk: SigningKeypair | None = None,
+    security: SigningKeypair | None = None,
+    since: dt.datetime = NOW,
+    expires_at: str = "",
 ) -> dict[str, Any]:
     """Make an override event with the signatures given."""
     made: dict[str, Any] = {
         "override_id": name,
         "requested_by": "somebody",
         "requested_at": time_text(since - HOUR),
-        "expires_at": time_text(since + 5 * HOUR),
+        "expires_at": expires_at or time_text(since + 5 * HOUR),
         "override_justification": "because",
     }
-    digest = OverrideRequest.from_event(made).message_hash()
+    digest = signed_hash(made)
+    assert digest is not None
     signatures = {}
     for member, pair in (("risk_lead_signature", risk), ("security_lead_signature", security)):
         if pair is not None:
@@ -75,6 +83,44 @@ def test_one_key_in_both_roles_is_found() -> None:
     """Whoever holds one key must not decide alone, in an audit either."""
     audit = audited((event("a", risk=SECURITY, security=SECURITY), NOW), key=None)
     assert audit.findings[0].verdict.reason is OverrideReason.SAME_SIGNER
+
+
+ZEROS = {"security_lead_signature": b64encode(bytes(64))}
+
+
+@pytest.mark.parametrize(
+    ("signed", "reason"),
+    [
+        (event("a", risk=RISK, security=SECURITY, expires_at=time_text(NOW + 48 * HOUR)), OverrideReason.WINDOW),
+        (event("a", risk=RISK, security=SECURITY, expires_at="tomorrow"), OverrideReason.MALFORMED),
+        (event("a", risk=RISK, security=RISK), OverrideReason.SAME_SIGNER),
+        (event("a", security=RISK), OverrideReason.SAME_SIGNER),
+        (event("a", risk=RISK) | ZEROS, OverrideReason.SECURITY_SIGNATURE),
+        (event("a", risk=RISK) | {"security_lead_signature": "no base64"}, OverrideReason.MALFORMED),
+        (event("a", risk=STRANGER, security=RISK), OverrideReason.RISK_SIGNATURE),
+        (event("a", risk=RISK, security=SECURITY) | {"combined_hash": None}, OverrideReason.COMBINED_HASH),
+        (event("a", risk=RISK, security=SECURITY) | {"signer_id": "x"}, OverrideReason.SIGNER_ID),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_the_key_signed_against_the_rules_is_found_as_well(signed: dict[str, Any], reason: OverrideReason) -> None:
+    """A thief keeps no rule; the audit of his key must show that before anything else."""
+    audit = audited((signed, NOW - HOUR / 2))
+    assert [finding.verdict.reason for finding in audit.findings] == [reason]
+
+
+def test_nobodys_event_takes_a_request_off_the_list() -> None:
+    """Whoever may write events could else hide what a stolen key has signed: with a later copy that nobody signed."""
+    half = event("half", risk=RISK)
+    bare = {name: value for name, value in half.items() if not name.endswith("signature")}
+    audit = audited((half, NOW - HOUR / 2), (bare, NOW), (event("half", risk=SECURITY, security=SECURITY), NOW))
+    assert [each.finding.verdict.override_id for each in audit.pending(NOW)] == ["half"]
+
+
+def test_request_that_was_signed_wrongly_as_well_is_signed_again() -> None:
+    """It is open and nobody can rely on it: which other rule it breaks is no matter."""
+    audit = audited((event("half", risk=RISK) | ZEROS, NOW - HOUR / 2), (event("b", security=RISK), NOW - HOUR / 2))
+    assert [each.roles for each in audit.pending(NOW)] == [("risk-lead",), ("security-lead",)]
 
 
 def test_open_requests_must_be_signed_again() -> None:
