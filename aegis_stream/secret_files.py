@@ -86,10 +86,11 @@ def write_secret_file(path: Path, text: str) -> None:
     Raises ConfigurationError where the file exists or its folder cannot be written: a secret is never overwritten.
     """
     problem = ""
+    raw = f"{text}\n".encode()  # before there is a file: half a one would be in the way of the next
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text + "\n")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:

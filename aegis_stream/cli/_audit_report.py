@@ -12,6 +12,7 @@ from rich.table import Table
 
 from aegis_stream.cli._exit import say_error, say_hint
 from aegis_stream.keyring.strict_json import time_text
+from aegis_stream.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,10 @@ COLUMNS = (
 )
 
 
+_FORMULA = ("=", "+", "-", "@")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
 def _row(finding: OverrideFinding) -> dict[str, Any]:
     verdict = finding.verdict
     return {
@@ -51,12 +56,18 @@ def _row(finding: OverrideFinding) -> dict[str, Any]:
 
 
 def as_csv(findings: Sequence[OverrideFinding]) -> str:
-    """Return the report with a line of titles."""
+    """Return the report with a line of titles; texts of events in one line each, and none that a spreadsheet runs."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_row(finding) for finding in findings)
+    writer.writerows({name: _cell(value) for name, value in _row(finding).items()} for finding in findings)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return plain(f"'{value}" if value.startswith(_FORMULA) else value)
 
 
 def as_json(
@@ -85,8 +96,8 @@ def print_table(findings: Sequence[OverrideFinding]) -> None:
     for title in ("override", "at", "verdict", "Risk Lead's key", "Security Lead's key", "place"):
         table.add_column(title, overflow="fold")
     for finding in findings:
-        row = _row(finding)
-        verdict = "verified" if row["verified"] else f"{row['reason']} {row['path']}".strip()
+        row = {name: plain(str(value)) for name, value in _row(finding).items()}
+        verdict = "verified" if finding.verdict.verified else f"{row['reason']} {row['path']}".strip()
         table.add_row(row["override_id"], row["at"], verdict, row["risk_key"], row["security_key"], row["place"])
     Console(soft_wrap=False, markup=False).print(table)
 
@@ -104,6 +115,6 @@ def tell_pending(pending: Sequence[PendingOverride], files: Mapping[str, Path], 
 
 
 def _command(each: PendingOverride, files: Mapping[str, Path]) -> str:
-    path = files.get(each.finding.verdict.override_id)
+    path = files.get(each.finding.place)
     event = "FILE" if path is None else shlex.quote(str(path))
     return f"aegis custodian sign --override {event} --key NEW.key"

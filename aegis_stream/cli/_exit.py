@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from aegis_stream.errors import AegisError, BrokerError, ConfigurationError, KEKError, KEKReason
+from aegis_stream.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,8 @@ REFUSED = 1
 USAGE = 2
 UNAVAILABLE = 3
 INTERRUPTED = 130
+
+_LONGEST_LINE = 10_000
 
 _KEK_CONFIGURATION = {
     KEKReason.NOT_CONFIGURED,
@@ -44,12 +47,17 @@ def exit_code(error: AegisError) -> int:
 
 def say_error(text: str) -> None:
     """Write one `aegis: error:` line to standard error."""
-    sys.stderr.write(f"aegis: error: {text}\n")
+    sys.stderr.write(f"aegis: error: {_shown(text)}\n")
 
 
 def say_hint(text: str) -> None:
     """Write one `aegis: hint:` line to standard error."""
-    sys.stderr.write(f"aegis: hint: {text}\n")
+    sys.stderr.write(f"aegis: hint: {_shown(text)}\n")
+
+
+def _shown(text: str) -> str:
+    """Return lines for a terminal: what they quote, others may have written."""
+    return "\n".join(plain(line, longest=_LONGEST_LINE) for line in text.split("\n"))
 
 
 class _LogLines(logging.Handler):

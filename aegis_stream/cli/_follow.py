@@ -11,11 +11,13 @@ import typer
 from rich.console import Console
 
 from aegis_stream.cli import _exit
+from aegis_stream.cli._control_report import MAX_LINE
 from aegis_stream.cli._how import DEFAULT_WAIT_S
 from aegis_stream.cli._standing import result_lines
 from aegis_stream.control.result import Outcome
 from aegis_stream.control.standing import shape_of, state_text
 from aegis_stream.keyring.strict_json import time_text
+from aegis_stream.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,7 +54,7 @@ def print_preview(asked: Asked, *, needs: str, how: How) -> None:
             f"  binds every follower at once, and by {time_text(shown.binds_by)} where it is withheld from one"
         )
     for line in lines:
-        typer.echo(line, err=not how.dry_run)
+        typer.echo(plain(line, longest=MAX_LINE), err=not how.dry_run)
 
 
 async def follow(
@@ -113,7 +115,7 @@ def _tell(asked: Asked, standing: Standing | None, missing: Collection[Slot]) ->
     if standing is not None and standing.result is not None:
         typer.echo(f"{command_id} {asked.command.kind.value}: {state_text(standing)}")
         for line in result_lines(standing.result):
-            typer.echo(f"  {line}")
+            typer.echo(plain(f"  {line}", longest=MAX_LINE))
         return
     typer.echo(f"{command_id} {asked.command.kind.value}: published")
     if missing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hashlib
 import re
 from collections import Counter
 from enum import StrEnum
@@ -102,6 +103,7 @@ def overrides(  # noqa: PLR0913 - options of a command
     Example: `aegis audit overrides --key 4f0c2a9be1d37d56 --format csv`
     """
     key_id = None if key is None else _key_id(key)
+    _make_folder(save_pending)
     report = asyncio.run(_read(load_settings(), key_id, dek_version or (), signer or ()))
     pending = report.audit.pending(dt.datetime.now(dt.UTC))
     files = _saved(pending, save_pending)
@@ -174,14 +176,29 @@ def custodian_keys(manifest: Manifest) -> CustodianKeys:
     return CustodianKeys(risk_lead=keys[Role.RISK_LEAD], security_lead=keys[Role.SECURITY_LEAD])
 
 
+def _make_folder(folder: Path | None) -> None:
+    """Make it before a long audit is over and cannot say what it has found."""
+    problem = ""
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            problem = error.strerror or "no reason given"
+    if problem:
+        raise ConfigurationError(
+            f"the folder {folder} cannot be made ({problem})", remedy="name another --save-pending"
+        )
+
+
 def _saved(pending: list[PendingOverride], folder: Path | None) -> dict[str, Path]:
-    """Write the requests that must be signed again, where that was asked for; returns the files by override id."""
+    """Write the requests that must be signed again, where that was asked for; returns the files by place."""
     files = {}
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for number, each in enumerate(pending, start=1):
+        for each in pending:
+            raw = orjson.dumps(dict(each.event))
             name = _FILE_NAME.sub("_", each.finding.verdict.override_id)[:80]
-            path = folder / f"{number:03d}-{name}.json"
-            write_secret_file(path, orjson.dumps(dict(each.event)).decode())
-            files[each.finding.verdict.override_id] = path
+            path = folder / f"{name}-{hashlib.sha256(raw).hexdigest()[:8]}.json"
+            if not path.exists():  # else an earlier audit has saved the very same
+                write_secret_file(path, raw.decode())
+            files[each.finding.place] = path
     return files

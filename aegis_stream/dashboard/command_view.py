@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aegis_stream.control.approval import ApprovalState
 from aegis_stream.control.standing import changes_of, is_open, shape_of
-from aegis_stream.dashboard.plain_text import plain_value
+from aegis_stream.plain_text import plain_value
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from aegis_stream.dashboard.plain_text import plain
+from aegis_stream.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

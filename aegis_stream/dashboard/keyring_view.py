@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aegis_stream.custodian import custodian_key_id
-from aegis_stream.dashboard.plain_text import plain_value
 from aegis_stream.keyring.report import report
 from aegis_stream.keyring.strict_json import time_text
+from aegis_stream.plain_text import plain_value
 
 if TYPE_CHECKING:
     import datetime as dt

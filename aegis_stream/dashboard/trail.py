@@ -10,8 +10,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aegis_stream.custodian import custodian_key_id
-from aegis_stream.dashboard.plain_text import plain
 from aegis_stream.keyring.strict_json import time_text
+from aegis_stream.plain_text import plain
 
 if TYPE_CHECKING:
     import datetime as dt

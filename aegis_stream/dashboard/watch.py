@@ -19,10 +19,10 @@ from aegis_stream.dashboard.command_view import commands_section, state_counts
 from aegis_stream.dashboard.dead_letter_counts import DeadLetterCounts, MarkCounts
 from aegis_stream.dashboard.enricher_watch import SAMPLES, EnricherWatch
 from aegis_stream.dashboard.keyring_view import custodians_section, keyring_section, manifest_section
-from aegis_stream.dashboard.plain_text import plain
 from aegis_stream.dashboard.trail import Seen, trail_section
 from aegis_stream.encryption import RotationSchedule
 from aegis_stream.errors import AegisError
+from aegis_stream.plain_text import plain
 from aegis_stream.settings.terms import terms_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from aegis_stream.custodian import BIP322Provider, OverrideRequest
-from aegis_stream.custodian.override import combined_hash
+from aegis_stream.custodian.override import combined_hash, signed_hash
 from aegis_stream.custodian.provider import custodian_key_id
 from aegis_stream.keyring.strict_json import time_text
 from aegis_stream.wire import b64decode, b64encode
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kafka
 PROVIDER = BIP322Provider()
+EVIL = "=1+1\x1b[2J"
+"""An id that a spreadsheet would work out, and a terminal obey: whoever may write events chooses it."""
 COMPACTION = {"segment_ms": "300", "min_cleanable_dirty_ratio": "0.001", "max_compaction_lag_ms": "500"}
 
 
@@ -54,17 +56,18 @@ def operators(place: Place, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytes
     return Operators(CommandLine(monkeypatch, capsysbinary), place, monkeypatch)
 
 
-def override(operators: Operators, name: str, *signers: str) -> dict[str, str]:
+def override(operators: Operators, name: str, *signers: str, hours: int = 4) -> dict[str, str]:
     """Make an override event of now, signed by the roles named."""
     now = dt.datetime.now(dt.UTC)
     event = {
         "override_id": name,
         "requested_by": "canary-requester",
         "requested_at": time_text(now - dt.timedelta(minutes=1)),
-        "expires_at": time_text(now + dt.timedelta(hours=4)),
-        "override_justification": "canary-justification",
+        "expires_at": time_text(now + dt.timedelta(hours=hours)),
+        "override_justification": "canary-justification: größer",
     }
-    digest = OverrideRequest.from_event(event).message_hash()
+    digest = signed_hash(event)
+    assert digest is not None
     signatures = [PROVIDER.sign(b64decode(operators.key(signer).read_text().strip()), digest) for signer in signers]
     for signer, signature in zip(signers, signatures, strict=True):
         event[f"{signer.replace('-', '_')}_signature"] = b64encode(signature)
@@ -99,10 +102,12 @@ def test_emergency_and_the_audit_of_the_lost_key(operators: Operators, tmp_path:
         override(operators, "ovr-good", "risk-lead", "security-lead"),
         override(operators, "ovr-half", "risk-lead"),
         override(operators, "ovr-other", "security-lead"),
+        override(operators, "ovr-long", "risk-lead", "security-lead", hours=30),
     )
     ended = operators.aegis("audit", "overrides", "--key", lost, "--json")
     decisions = {each["override_id"]: each for each in orjson.loads(ended.out)["decisions"]}
-    assert (ended.code, set(decisions)) == (1, {"ovr-good", "ovr-half"})
+    assert (ended.code, set(decisions)) == (1, {"ovr-good", "ovr-half", "ovr-long"})
+    assert decisions["ovr-long"]["reason"] == "window"
     assert decisions["ovr-good"]["verified"]
     assert decisions["ovr-half"]["reason"] == "partial"
 
@@ -111,18 +116,28 @@ def test_emergency_and_the_audit_of_the_lost_key(operators: Operators, tmp_path:
     operators.ask("control", "approve", command["id"], "--wait", "0", by="risk-lead-2")
     assert operators.ask("control", "approve", command["id"], by="recovery")["state"] == "executed"
     time.sleep(1)  # times are whole seconds: what is signed now is after the revocation
-    send_encrypted(operators, override(operators, "ovr-late", "risk-lead", "security-lead"), more=(b"{}",))
+    late = override(operators, "ovr-late", "risk-lead", "security-lead")
+    send_encrypted(operators, late, override(operators, EVIL, "risk-lead"), more=(b"{}",))
 
-    folder = tmp_path / "again"
+    folder, shown = tmp_path / "again", "=1+1\\u001b[2J"
     ended = operators.aegis("audit", "overrides", "--key", lost, "--json", "--save-pending", folder)
     report = orjson.loads(ended.out)
     found = {each["override_id"]: (each["verified"], each["reason"]) for each in report["decisions"]}
     assert ended.code == 1
-    assert found == {"ovr-good": (True, ""), "ovr-half": (False, "partial"), "ovr-late": (False, "revoked")}
+    assert found == {
+        "ovr-good": (True, ""),
+        "ovr-half": (False, "partial"),
+        "ovr-long": (False, "window"),
+        "ovr-late": (False, "revoked"),
+        EVIL: (False, "revoked"),
+    }
     assert report["unreadable"] == {"not-protected": 1}
     assert b"canary" not in ended.out + ended.err.encode()
     again = {each["override_id"]: each for each in report["sign_again"]}
-    assert set(again) == {"ovr-good", "ovr-half", "ovr-late"}
+    assert set(again) == {"ovr-good", "ovr-half", "ovr-late", EVIL}
+    repeated = operators.aegis("audit", "overrides", "--key", lost, "--json", "--save-pending", folder)
+    assert {each["override_id"]: each for each in orjson.loads(repeated.out)["sign_again"]} == again
+    assert len(list(folder.iterdir())) == len(again)
     words = again["ovr-half"]["command"].replace("NEW.key", str(operators.key("risk-lead-2"))).split()[1:]
     signed = operators.aegis(*words)
     assert signed.code == 0
@@ -132,10 +147,13 @@ def test_emergency_and_the_audit_of_the_lost_key(operators: Operators, tmp_path:
     assert PROVIDER.verify(public, digest, b64decode(signed.out.decode().strip()))
 
     rows = list(csv.DictReader(io.StringIO(operators.aegis("audit", "overrides", "--format", "csv").out.decode())))
-    assert {row["override_id"] for row in rows} == {*found, "ovr-other"}
+    assert {row["override_id"] for row in rows} == {*found, "ovr-other", f"'{shown}"} - {EVIL}
     table = operators.aegis("audit", "overrides", "--key", lost)
     assert "ovr-late" in table.out.decode()
     assert "must be signed again by risk-lead" in table.err
+    assert shown in table.err
+    assert "\x1b" not in table.out.decode() + table.err
+    assert operators.aegis("audit", "overrides", "--save-pending", operators.key("risk-lead")).code == 2
     assert operators.aegis("audit", "overrides", "--key", "0" * 16).code == 2
     assert operators.aegis("audit", "overrides", "--key", "x").code == 2
 

@@ -125,6 +125,16 @@ def enricher_key(operators: Operators) -> Path:
     return operators.folder / f"{name}.pub"
 
 
+def test_text_of_a_command_cannot_play_tricks_on_a_terminal(operators: Operators) -> None:
+    """Who is asked to sign reads what somebody else wrote; it must not turn round or hide what stands beside it."""
+    reason = "not\u202ea\u009b31mtest"
+    command = operators.ask("enricher", "enrol", enricher_key(operators), "--reason", reason, by="risk-lead")
+    shown = operators.aegis("control", "show", command["id"]).out.decode()
+    shown += operators.aegis("control", "approve", command["id"], "--dry-run").out.decode()
+    assert shown.count("not\\u202ea\\u009b31mtest") == 2
+    assert all(line.isprintable() for line in shown.splitlines())
+
+
 def test_rejection_is_signed_and_shown(operators: Operators) -> None:
     """And the command can no longer be approved."""
     command = operators.ask("enricher", "enrol", enricher_key(operators), by="risk-lead")

@@ -22,10 +22,10 @@ from aegis_stream.dashboard.board import Board
 from aegis_stream.dashboard.command_view import MOST_UNSIGNED, commands_section
 from aegis_stream.dashboard.keyring_view import custodians_section, keyring_section, manifest_section
 from aegis_stream.dashboard.metrics import metrics_text
-from aegis_stream.dashboard.plain_text import plain, plain_value
 from aegis_stream.dashboard.trail import Seen, trail_section
 from aegis_stream.encryption import RotationSchedule
 from aegis_stream.keyring.keyring import Keyring
+from aegis_stream.plain_text import plain, plain_value
 from aegis_stream.wire import b64encode
 from tests.support.control_examples import EXAMPLES
 from tests.support.control_world import AGENT, NOW, RISK, SECURITY, World, custodian, kek

@@ -1,7 +1,8 @@
 """Text that somebody else wrote, made fit to be shown.
 
-Whoever may write to a topic chooses texts in commands and headers.  The page puts them in as text, never as markup;
-here go the characters that would turn a line around, hide in it or break it, and what is too long.
+Whoever may write to a topic chooses texts in commands, events and headers.  A page puts them in as text, never as
+markup, and a terminal must not take them for commands of its own; here go the characters that would turn a line around,
+hide in it or break it, and what is too long.
 """
 
 from __future__ import annotations
