@@ -177,9 +177,7 @@ class RotationAgent:
         """
         session = await ControlSession.open(self._connection, self._topic, position=None)
         try:
-            end, position = await session.end(), 0
-            while position < end:
-                records, position = await session.read()
+            async for records in session.read_to(await session.end()):
                 for record in records:
                     self._take(record, live=False)
         finally:
@@ -187,7 +185,7 @@ class RotationAgent:
         self.ready = True
         late, self._late = self._late or [], None
         for record in late:
-            if record.offset >= position:
+            if record.offset >= session.position:
                 self._take(record, live=True)
 
     def _saw(self, record: ControlRecord) -> None:

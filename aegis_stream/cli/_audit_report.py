@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aegis_stream.cli._exit import say_error, say_hint
+from aegis_stream.errors import ReadReason
 from aegis_stream.keyring.strict_json import time_text
 from aegis_stream.plain_text import plain
 
@@ -35,6 +36,7 @@ COLUMNS = (
 )
 
 
+_NAMED_BY_AN_AUDIT = {ReadReason.DEK_REVOKED.value, ReadReason.SIGNER_REVOKED.value}
 _FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -106,7 +108,7 @@ def tell_pending(pending: Sequence[PendingOverride], files: Mapping[str, Path], 
     """Say on standard error what is left to do, and what could not be read."""
     for reason, count in sorted(report.refused.items()):
         say_error(f"{count} record(s) could not be opened: {reason}")
-    if report.refused:
+    if _NAMED_BY_AN_AUDIT & report.refused.keys():
         say_hint("name revoked DEKs with --dek-version and revoked enrichers with --signer")
     for each in pending:
         verdict = each.finding.verdict

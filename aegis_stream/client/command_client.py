@@ -171,9 +171,7 @@ class CommandClient:
         """Read everything once more, now that the manifest says whose signatures count."""
         session = await ControlSession.open(self._connection, self._topic, position=None)
         try:
-            end, position = await session.end(), 0
-            while position < end:
-                records, position = await session.read()
+            async for records in session.read_to(await session.end()):
                 for record in records:
                     self._offer(record)
         finally:
@@ -181,7 +179,7 @@ class CommandClient:
         self._live = True
         late, self._late = self._late, []
         for record in late:
-            if record.offset >= position:
+            if record.offset >= session.position:
                 self._offer(record)
 
     def _saw(self, record: ControlRecord) -> None:

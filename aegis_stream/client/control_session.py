@@ -14,11 +14,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.lenient_fetch import fetch_leniently
+from aegis_stream.client.stall import StallWatch
 from aegis_stream.client.topics import preflight
 from aegis_stream.errors import BrokerReason, BrokerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Mapping
 
     from aiokafka import ConsumerRecord
 
@@ -41,10 +42,11 @@ class ControlSession:
     """An open connection; use `ControlSession.open(…)`."""
 
     def __init__(self, reader: AIOKafkaConsumer, prober: AIOKafkaConsumer, partition: TopicPartition) -> None:
-        """Hold two started consumers."""
+        """Hold two started consumers; `position` is where `read_to` stands."""
         self._reader = reader
         self._prober = prober
         self._partition = partition
+        self.position = 0
 
     @classmethod
     async def open(cls, connection: Mapping[str, Any], topic: str, *, position: int | None) -> Self:
@@ -95,6 +97,19 @@ class ControlSession:
             position = await bounded(self._reader.position(self._partition), doing)
         records = [ControlRecord(_text(record.key), record.value, record.offset) for record in found]
         return records, int(position)
+
+    async def read_to(self, end: int) -> AsyncIterator[list[ControlRecord]]:
+        """Yield records from the beginning on, until `position` is at `end` or behind it.
+
+        Raises BrokerUnavailableError, also where nothing comes for half a minute.
+        """
+        watch = StallWatch(f"reading {self._partition.topic}")
+        self.position = 0
+        while self.position < end:
+            since = asyncio.get_running_loop().time()
+            records, self.position = await self.read()
+            watch.note(self.position, since=since)
+            yield records
 
     async def _fetch(self) -> list[ConsumerRecord]:
         unreadable = False

@@ -53,9 +53,7 @@ async def _newest_manifest(connection: Mapping[str, Any], topic: str) -> bytes |
     session = await ControlSession.open(connection, topic, position=None)
     newest: bytes | None = None
     try:
-        end, position = await session.end(), 0
-        while position < end:
-            records, position = await session.read()
+        async for records in session.read_to(await session.end()):
             for record in records:
                 if record.key == MANIFEST_KEY and record.value is not None:
                     newest = record.value

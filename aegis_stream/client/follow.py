@@ -248,13 +248,11 @@ class ControlFollower:
         self._searched_at = self.keyring.generation
         _log.warning("control topic %s: no record of %s; searching", self._topic, ", ".join(self.keyring.missing()))
         await session.rewind()
-        position = 0
-        while position < end:
-            records, position = await session.read()
+        async for records in session.read_to(end):
             await self._offer_all(
                 [record for record in records if record.offset >= end or (record.key or "").startswith(DEK_PREFIX)]
             )
-        return position
+        return session.position
 
     def _reach_end(self, position: int) -> None:
         if not self._at_end:

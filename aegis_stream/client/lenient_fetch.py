@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy as DefaultRecordBatch
@@ -30,10 +30,10 @@ _WITH_REPLICA = 11
 
 
 async def fetch_leniently(consumer: AIOKafkaConsumer, place: TopicPartition) -> list[ConsumerRecord]:
-    """Return the committed records of one fetch from the consumer's position on, and move the position behind them.
+    """Return the records of one fetch from the consumer's position on, and move the position behind them.
 
     To be called right after `getmany` of this one partition has raised UnicodeDecodeError: the position stands then
-    before the records that it has lost.  Raises KafkaError.
+    before the records that it has lost.  Only committed ones where the consumer wants no others.  Raises KafkaError.
     """
     fetcher, client = consumer._fetcher, consumer._client  # noqa: SLF001 - no public door leads to the raw batches
     state = consumer._subscription.subscription.assignment.state_value(place)  # noqa: SLF001
@@ -42,7 +42,8 @@ async def fetch_leniently(consumer: AIOKafkaConsumer, place: TopicPartition) -> 
         raise LeaderNotAvailableError
     position = state.position
     partitions = [(place.partition, position, fetcher._max_partition_fetch_bytes)]  # noqa: SLF001
-    request = FetchRequest(0, 1, fetcher._fetch_max_bytes, READ_COMMITTED, [(place.topic, partitions)])  # noqa: SLF001
+    isolation = fetcher._isolation_level  # noqa: SLF001
+    request = FetchRequest(0, 1, fetcher._fetch_max_bytes, isolation, [(place.topic, partitions)])  # noqa: SLF001
     response = await client.send(leader, request)
     ((_, ((_, code, _, *parts),)),) = response.topics
     if code:
@@ -56,7 +57,7 @@ async def fetch_leniently(consumer: AIOKafkaConsumer, place: TopicPartition) -> 
         None,
         None,
         True,  # noqa: FBT003 - aiokafka's own order: the checksums are looked at
-        READ_COMMITTED,
+        isolation,
     )
     found = list(records)
     fetcher._records.pop(place, None)  # noqa: SLF001 - the fetch that could not be read

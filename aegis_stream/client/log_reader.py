@@ -1,10 +1,11 @@
-"""Read the committed records of a topic between offsets, in no consumer group and without leaving a trace.
+"""Read the records of a topic between offsets, in no consumer group and without leaving a trace.
 
 Records whose headers have names that are not UTF-8 are read as well; the names then hold replacement characters.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,7 @@ from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.control_session import bounded
 from aegis_stream.client.lenient_fetch import fetch_leniently
 from aegis_stream.client.spans import Bound, Span, clip
+from aegis_stream.client.stall import StallWatch
 from aegis_stream.client.topics import preflight
 
 if TYPE_CHECKING:
@@ -28,12 +30,19 @@ _POLL_MS = 500
 class LogReader:
     """An async context manager; ask `available` or `spans`, then `begin`, then `fetch` until `finished`."""
 
-    def __init__(self, connection: Mapping[str, Any], topic: str, *, max_records: int = 500) -> None:
-        """Connect nothing yet; at most `max_records` come with one fetch."""
+    def __init__(
+        self, connection: Mapping[str, Any], topic: str, *, max_records: int = 500, committed: bool = True
+    ) -> None:
+        """Connect nothing yet; at most `max_records` come with one fetch.
+
+        committed: without records of transactions that are open or were aborted.
+        """
         self.topic = topic
+        self._isolation = "read_committed" if committed else "read_uncommitted"
         self._connection = dict(connection)
         self._max_records = max_records
         self._doing = f"reading {topic}"
+        self._watch = StallWatch(self._doing)
         self._partitions = 0
         self._ends: dict[TopicPartition, int] = {}
         self.positions: dict[int, int] = {}
@@ -47,7 +56,7 @@ class LogReader:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            isolation_level="read_committed",
+            isolation_level=self._isolation,
         )
         try:
             with our_broker_errors(self._doing):
@@ -64,7 +73,7 @@ class LogReader:
         await self._consumer.stop()
 
     async def available(self) -> dict[int, Span]:
-        """Return what each partition holds now, uncommitted records at its end apart.  Raises BrokerError."""
+        """Return what each partition holds now; of the records at its end those that are read.  Raises BrokerError."""
         places = [TopicPartition(self.topic, number) for number in range(self._partitions)]
         with our_broker_errors(self._doing):
             begins = await bounded(self._consumer.beginning_offsets(places), self._doing)
@@ -94,8 +103,9 @@ class LogReader:
     async def fetch(self) -> list[ConsumerRecord]:
         """Return the next records, those of a partition in order; none where none came within half a second.
 
-        Raises BrokerError, BrokerUnavailableError.
+        Raises BrokerError, BrokerUnavailableError, also where nothing comes for half a minute.
         """
+        since = asyncio.get_running_loop().time()
         with our_broker_errors(self._doing):
             records = await bounded(self._fetch(), self._doing)
             wanted = [record for record in records if record.offset < self._ends[_place(record)]]
@@ -106,6 +116,7 @@ class LogReader:
                 if self.positions[place.partition] >= end:
                     del self._ends[place]
                     self._consumer.pause(place)
+        self._watch.note(dict(self.positions), since=since)
         return wanted
 
     async def _fetch(self) -> list[ConsumerRecord]:

@@ -9,15 +9,11 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
-from aegis_stream.client.broker_errors import our_broker_errors
 from aegis_stream.client.connection import connection_kwargs
 from aegis_stream.client.control import control_follower
-from aegis_stream.client.control_session import bounded
+from aegis_stream.client.log_reader import LogReader
 from aegis_stream.client.opening import Opening
 from aegis_stream.client.received import EmptyRecord
-from aegis_stream.client.topics import preflight
 from aegis_stream.encryption import PIIDecryptor
 from aegis_stream.kek import wait_for_keks
 from aegis_stream.keyring.reader_keys import ReaderKeys
@@ -31,9 +27,6 @@ if TYPE_CHECKING:
     from aegis_stream.kek import KEKProvider
     from aegis_stream.keyring.manifest import Manifest
     from aegis_stream.settings import Settings
-
-_POLL_MS = 500
-_BATCH = 500
 
 
 class Scan:
@@ -51,41 +44,12 @@ class Scan:
 
         Raises BrokerError; KEKError: a DEK cannot be unwrapped now.
         """
-        doing = f"reading {self._topic}"
-        partitions = (await preflight(self._connection, topics=[self._topic]))[self._topic]
-        places = [TopicPartition(self._topic, partition) for partition in range(partitions)]
-        consumer = AIOKafkaConsumer(
-            **self._connection,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-        )
-        try:
-            with our_broker_errors(doing):
-                await bounded(consumer.start(), doing)
-                ends = await self._begin(consumer, places, doing)
-            while ends:
-                with our_broker_errors(doing):
-                    batches = await bounded(consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH), doing)
-                    for place in list(ends):
-                        if await bounded(consumer.position(place), doing) >= ends[place]:
-                            del ends[place]
-                records = [record for batch in batches.values() for record in batch]
+        async with LogReader(self._connection, self._topic) as reader:
+            await reader.begin(await reader.available())
+            while not reader.finished:
+                records = await reader.fetch()
                 if records:
                     yield await self._opened(records)
-        finally:
-            await consumer.stop()
-
-    async def _begin(
-        self, consumer: AIOKafkaConsumer, places: list[TopicPartition], doing: str
-    ) -> dict[TopicPartition, int]:
-        """Stand at the beginning of every partition; returns where each one that holds anything ends."""
-        consumer.assign(places)
-        begins = await bounded(consumer.beginning_offsets(places), doing)
-        ends = await bounded(consumer.end_offsets(places), doing)
-        await bounded(consumer.seek_to_beginning(*places), doing)
-        return {place: int(end) for place, end in ends.items() if end > begins[place]}
 
     async def _opened(self, records: Sequence[ConsumerRecord]) -> list[ReceivedEvent | RefusedRecord]:
         return [item for item in await self._opening.open(records) if not isinstance(item, EmptyRecord)]

@@ -19,6 +19,7 @@ from aegis_stream.custodian.override import combined_hash, signed_hash
 from aegis_stream.custodian.provider import custodian_key_id
 from aegis_stream.keyring.strict_json import time_text
 from aegis_stream.wire import b64decode, b64encode
+from tests.support.bad_names import builder_of
 from tests.support.command_line import CommandLine
 from tests.support.control_topic import delete_topic, make_topic, read_all
 from tests.support.operators import Operators, Place, running_agent
@@ -77,7 +78,7 @@ def override(operators: Operators, name: str, *signers: str, hours: int = 4) -> 
 
 
 def send_encrypted(operators: Operators, *events: dict[str, str], more: tuple[bytes, ...] = ()) -> None:
-    """Encrypt events by the command and put them, and other values, on the encrypted topic."""
+    """Encrypt events by the command and put them on the encrypted topic; others too, also with a bad header name."""
     with pytest.MonkeyPatch.context() as patch:
         key = operators.folder / "keys" / "session-signing-enricher.key"
         patch.setenv("AEGIS_SESSION_SIGNING_KEY_FILE", str(key))
@@ -89,6 +90,11 @@ def send_encrypted(operators: Operators, *events: dict[str, str], more: tuple[by
         async with AIOKafkaProducer(bootstrap_servers=os.environ["AEGIS_BROKER"]) as producer:
             for number, value in enumerate([*ended.out.splitlines(), *more]):
                 await producer.send_and_wait(os.environ["AEGIS_TOPIC_ENCRYPTED"], value, partition=number % 2)
+            batch = producer.create_batch()
+            batch._builder = builder_of([(b"", value, [(b"\xff\xfe", b"1")]) for value in more])
+            batch._relative_offset = len(more)
+            if more:
+                await (await producer.send_batch(batch, os.environ["AEGIS_TOPIC_ENCRYPTED"], partition=0))
 
     asyncio.run(send())
 
@@ -131,7 +137,7 @@ def test_emergency_and_the_audit_of_the_lost_key(operators: Operators, tmp_path:
         "ovr-late": (False, "revoked"),
         EVIL: (False, "revoked"),
     }
-    assert report["unreadable"] == {"not-protected": 1}
+    assert report["unreadable"] == {"not-protected": 2}
     assert b"canary" not in ended.out + ended.err.encode()
     again = {each["override_id"]: each for each in report["sign_again"]}
     assert set(again) == {"ovr-good", "ovr-half", "ovr-late", EVIL}
