@@ -115,9 +115,9 @@ fuzz-native: ## libFuzzer with AddressSanitizer on the native core (needs cargo 
 	@tools/fuzz_native.sh
 
 .PHONY: miri-native
-miri-native: ## undefined behaviour in the native core's scanner, policies and walk (needs a nightly with miri)
+miri-native: ## undefined behaviour in the native core's scanner, policies, walk and threads (needs a nightly with miri)
 	@cd native && CARGO_TARGET_DIR=$(CURDIR)/.cache/native-miri cargo +nightly miri test -q --locked \
-		--no-default-features --lib -- tests::json tests::policy tests::walk --skip depth --skip quoted
+		--no-default-features --lib -- tests::json tests::policy tests::walk tests::pieces --skip depth --skip quoted
 
 .PHONY: differential
 differential: $(VENV)/.native ## both engines on AEGIS_DIFFERENTIAL (100,000) generated and mutated inputs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from aegis_stream.pii import Policy
     from aegis_stream.session import SessionKeys
 
-_new = tuple.__new__  # a named tuple's own way takes three times as long
+_opened = partial(tuple.__new__, Opened)  # a named tuple's own way takes three times as long
 _TRIES = 4
 """How often in a batch the rest is tried anew once a session was learned."""
 
@@ -49,19 +50,20 @@ class NativeReader:
         results: list[Opened | Unreadable] = []
         tries = _TRIES
         rest = list(raw)
-        loads = orjson.loads
         while rest:
             known = len(self._sessions)
-            events, versions, sources, left = self._module.open_batch(self._sessions, rest, threads=self._threads)
-            answers = zip(events, versions, sources, strict=True)
+            answers: list[Opened | None]
+            answers, left = self._module.open_batch(
+                self._sessions, rest, loads=orjson.loads, result=_opened, threads=self._threads
+            )
             if left == 0:
-                results += [_new(Opened, (loads(event), version, source)) for event, version, source in answers]
+                results += cast("list[Opened]", answers)
                 break
             done = 0
-            for one, (event, version, source) in zip(rest, answers, strict=True):
+            for one, answer in zip(rest, answers, strict=True):
                 done += 1
-                if event is not None:
-                    results.append(Opened(loads(event), version, source))
+                if answer is not None:
+                    results.append(answer)
                     continue
                 results.append(judge(one))
                 if tries and len(self._sessions) > known:

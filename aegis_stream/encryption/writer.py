@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
@@ -29,7 +29,7 @@ from aegis_stream.document import (
 from aegis_stream.encryption.binding import FIELD, SET, binding_of
 from aegis_stream.encryption.engine import Engine, engine_name, native_module
 from aegis_stream.encryption.native_writer import NativeWriter
-from aegis_stream.encryption.results import NO_STRINGS, Protected, Rejected
+from aegis_stream.encryption.results import Protected, Rejected
 from aegis_stream.encryption.stats import WriterStats
 from aegis_stream.encryption.strings import sensitive_strings, strict_dumps
 from aegis_stream.errors import ConfigurationError, EventRefusedError, WriteReason
@@ -158,10 +158,10 @@ class PIIEncryptor:
         session.charge(done.fields, done.plaintext_bytes)
         self.stats.add_fields(done.by_label)
         if done.left == 0:
-            return [_new(Protected, (value, NO_STRINGS)) for value in done.values]
+            return cast("list[Protected | Rejected]", done.results)
         return [
-            self._protect(one, src, at, collect=False) if value is None else Protected(value)
-            for value, one, src in zip(done.values, raw, sources or repeat(""), strict=False)
+            self._protect(one, src, at, collect=False) if result is None else result
+            for result, one, src in zip(done.results, raw, sources or repeat(""), strict=False)
         ]
 
     def _open_session(self) -> WriterSession:

@@ -59,8 +59,7 @@ pub fn head<'a>(scanner: &mut Scanner<'a>) -> Outcome<Head<'a>> {
         }
     })?;
     let whole = one && !head.dek.is_empty() && !head.kem.is_empty() && head.by.is_empty() == head.sig.is_empty();
-    let hex = |text: &[u8]| text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    if !whole || head.id.len() != 32 || !hex(head.id) || head.set.len() != 64 || !hex(head.set) {
+    if !whole || head.id.len() != 32 || !is_hex(head.id) || head.set.len() != 64 || !is_hex(head.set) {
         return Err(HandedBack);
     }
     if !head.src.is_empty() && !is_source(head.src) {
@@ -77,6 +76,10 @@ fn plain<'a>(scanner: &mut Scanner<'a>) -> Outcome<&'a [u8]> {
     } else {
         Ok(&scanner.text[start..end])
     }
+}
+
+pub(crate) fn is_hex(text: &[u8]) -> bool {
+    text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 pub(crate) fn is_source(text: &[u8]) -> bool {

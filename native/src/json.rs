@@ -1,6 +1,7 @@
 //! A strict scanner of JSON text: it validates, and gives spans of the text instead of values.
 
 use crate::{HandedBack, Outcome};
+use memchr::memchr;
 use std::collections::HashSet;
 
 /// Members of an object up to which names are compared pairwise; beyond, they are hashed.
@@ -369,7 +370,7 @@ impl<'a> Scanner<'a> {
 /// Append a string's content, its escapes resolved.  It was scanned, so its escapes are right.
 pub fn unescape(content: &[u8], out: &mut Vec<u8>) {
     let mut rest = content;
-    while let Some(slash) = rest.iter().position(|byte| *byte == b'\\') {
+    while let Some(slash) = memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..slash]);
         let kind = rest[slash + 1];
         rest = &rest[slash + 2..];
@@ -403,19 +404,20 @@ fn unit(digits: &[u8]) -> u32 {
 /// Append a text as a JSON string, its quotes included.
 pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     let mut clean = 0;
-    for (at, byte) in text.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text[clean..at]);
-        clean = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            other => {
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[hex_digit(other >> 4), hex_digit(other & 15)]);
+    // Without a way out the look goes over many bytes at once, and most texts have none to be escaped.
+    if text.iter().fold(false, |found, byte| found | special(*byte)) {
+        for (at, byte) in text.iter().enumerate().filter(|(_, byte)| special(**byte)) {
+            out.extend_from_slice(&text[clean..at]);
+            clean = at + 1;
+            match byte {
+                b'"' => out.extend_from_slice(b"\\\""),
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                other => {
+                    out.extend_from_slice(b"\\u00");
+                    out.extend_from_slice(&[hex_digit(other >> 4), hex_digit(other & 15)]);
+                }
             }
         }
     }

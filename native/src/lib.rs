@@ -10,12 +10,14 @@ pub mod crypto;
 pub mod fields;
 pub mod json;
 pub mod open;
+pub mod pieces;
 pub mod policy;
 pub mod protect;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(test)]
 mod tests;
+pub mod usual;
 pub mod walk;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -5,6 +5,7 @@ use crate::fields::{head, is_timestamp, Head};
 use crate::json::{quote, Scanner};
 use crate::policy::Policy;
 use crate::protect::{event_id, place, set_tag};
+use crate::usual::Usual;
 use crate::walk::{Read, Walk};
 use crate::{guarded, HandedBack, Outcome};
 use ring::hmac;
@@ -24,6 +25,15 @@ pub struct Known {
     pub sig: String,
     pub keys: Keys,
     pub policy: Arc<Policy>,
+    usual: Option<Usual>,
+}
+
+impl Known {
+    #[must_use]
+    pub fn new(dek: String, kem: String, by: String, sig: String, keys: Keys, policy: Arc<Policy>) -> Self {
+        let usual = Usual::new(&dek, &kem, &by, &sig);
+        Known { dek, kem, by, sig, keys, policy, usual }
+    }
 }
 
 /// A verified event.
@@ -70,9 +80,9 @@ pub fn open(raw: &[u8], known: &Known) -> Outcome<Opened> {
 
 fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
     let policy = known.policy.as_ref();
-    let mut walk = Walk::reading(Scanner::checked(raw)?, policy);
+    let mut walk = Walk::reading(Scanner::checked(raw)?, policy, known.usual.as_ref());
     walk.run(LEVELS)?;
-    let Some(Read { fields, head: Some(head) }) = walk.read.take() else {
+    let Some(Read { fields, head: Some(head), .. }) = walk.read.take() else {
         return Err(HandedBack);
     };
     if head.dek != known.dek.as_bytes()

@@ -140,13 +140,14 @@ impl Policy {
     }
 
     fn by_name(&self, name: &[u8]) -> (Option<u32>, bool) {
-        let mut room = [0; SHORT];
+        let mut room = [0; SHORT + 1];
         let mut long = Vec::new();
         let normal: &[u8] = if name.len() <= SHORT {
             let mut length = 0;
-            for byte in name.iter().filter(|byte| !is_separator(**byte)) {
+            for byte in name {
+                // Written in any case, kept where it counts: a branch for each byte would cost more.
                 room[length] = byte.to_ascii_lowercase();
-                length += 1;
+                length += usize::from(!is_separator(*byte));
             }
             &room[..length]
         } else {

@@ -1,8 +1,9 @@
 //! Protects one event: its text in, the text of the encrypted event out.
 
-use crate::crypto::{self, binding, hex, lp, EventId, Keys, ALG, JSON, LAYOUT, NONCE, STRING};
+use crate::crypto::{self, binding, hex, lp, EventId, Keys, JSON, LAYOUT, NONCE, STRING};
 use crate::json::{compact, unescape, Scanner};
 use crate::policy::Policy;
+use crate::usual::field_up_to_ciphertext;
 use crate::walk::{Target, Walk};
 use crate::{guarded, HandedBack, Outcome};
 use ring::hmac;
@@ -26,9 +27,8 @@ pub struct Session {
 impl Session {
     #[must_use]
     pub fn new(keys: Keys, head: Vec<u8>, dek_version: String) -> Self {
-        let before =
-            format!(r#"{{"_encrypted":true,"_algorithm":"{ALG}","_dek_version":"{dek_version}","_ciphertext":""#);
-        Session { keys, head, dek_version, before: before.into_bytes() }
+        let before = field_up_to_ciphertext(&dek_version);
+        Session { keys, head, dek_version, before }
     }
 }
 

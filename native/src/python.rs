@@ -2,6 +2,7 @@
 
 use crate::crypto::Keys;
 use crate::open::{head_of, open, session_of, Known};
+use crate::pieces::in_pieces;
 use crate::policy::Policy;
 use crate::protect::{protect, Limits, Made, Session, ID};
 use crate::{guarded, HandedBack, Outcome};
@@ -18,6 +19,9 @@ const DRAW: usize = 4096;
 
 /// The largest room for outputs that is kept for the next batch.
 const ROOM: usize = 64 << 20;
+
+/// How many rooms are kept; all but one are of at most `ROOM` / `ROOMS` bytes.
+const ROOMS: usize = 32;
 
 fn refused(what: &'static str) -> impl FnOnce(HandedBack) -> PyErr {
     move |_| PyValueError::new_err(what)
@@ -86,37 +90,47 @@ impl Random {
     }
 }
 
-/// Run `one` over all inputs, on several threads where asked; the order is kept.
-fn spread<I: Sync, R: Send>(inputs: &[I], threads: usize, one: impl Fn(&[I]) -> Vec<R> + Sync) -> Vec<R> {
-    let threads = threads.clamp(1, inputs.len().max(1));
-    if threads == 1 {
-        return one(inputs);
+/// Events that one thread takes at a time where several work.
+const PIECE: usize = 8;
+
+/// A batch in pieces: the whole as one where one thread works.
+fn pieces<I>(inputs: &[I], threads: usize) -> Vec<&[I]> {
+    inputs.chunks(if threads > 1 { PIECE } else { inputs.len().max(1) }).collect()
+}
+
+/// What one piece of a batch gave: where each event ends in what was made, or that it is handed back.
+struct Part {
+    ends: Vec<Outcome<usize>>,
+    made: Made,
+    fields: u64,
+    plaintext_bytes: u64,
+}
+
+impl PyWriterSession {
+    /// Room for outputs, which a piece before this one may have left.
+    fn room(&self) -> Made {
+        let mut made = self.1.lock().ok().and_then(|mut rooms| rooms.pop()).unwrap_or_default();
+        made.text.clear();
+        made.by_label.clear();
+        made
     }
-    let (own, others) = inputs.split_at(inputs.len().div_ceil(threads));
-    let piece = others.len().div_ceil(threads - 1).max(1);
-    std::thread::scope(|scope| {
-        let one = &one;
-        let running: Vec<_> = others
-            .chunks(piece)
-            .map(|part| (part, std::thread::Builder::new().spawn_scoped(scope, move || one(part))))
-            .collect();
-        let mut done = one(own);
-        for (part, thread) in running {
-            done.extend(match thread {
-                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                // The system gives no more threads: this one does the work.
-                Err(_) => one(part),
-            });
+
+    /// Keep room for a piece after this one: one of any usual size, and some for pieces.
+    fn keep(&self, made: Made) {
+        if let Ok(mut rooms) = self.1.lock() {
+            if made.text.capacity() <= if rooms.is_empty() { ROOM } else { ROOM / ROOMS } && rooms.len() < ROOMS {
+                rooms.push(made);
+            }
         }
-        done
-    })
+    }
 }
 
 /// Protect events; None in the place of each that is handed back.
 ///
-/// Returns (values, how many were handed back, fields by label, fields, plaintext bytes).
+/// result: makes a result of a tuple (value, rest).
+/// Returns (results, how many were handed back, fields by label, fields, plaintext bytes).
 #[pyfunction]
-#[pyo3(signature = (policy, session, raw, sources, at, *, output_bytes, fields, plaintext_bytes, threads))]
+#[pyo3(signature = (policy, session, raw, sources, at, *, result, rest, output_bytes, fields, plaintext_bytes, threads))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, clippy::type_complexity)]
 fn protect_batch<'py>(
     py: Python<'py>,
@@ -125,6 +139,8 @@ fn protect_batch<'py>(
     raw: Vec<PyBackedBytes>,
     sources: Option<Vec<PyBackedStr>>,
     at: &str,
+    result: &Bound<'py, PyAny>,
+    rest: &Bound<'py, PyAny>,
     output_bytes: usize,
     fields: u64,
     plaintext_bytes: u64,
@@ -133,22 +149,26 @@ fn protect_batch<'py>(
     if sources.as_ref().is_some_and(|sources| sources.len() != raw.len()) {
         return Err(PyValueError::new_err("each event has one source"));
     }
-    let workers = threads.clamp(1, raw.len().max(1)) as u64;
     let inputs: Vec<(&[u8], &[u8])> = raw
         .iter()
         .enumerate()
         .map(|(index, one)| (&one[..], sources.as_ref().map_or(&b""[..], |all| all[index].as_bytes())))
         .collect();
-    // Each thread has its share of what the session may still encrypt.
-    let share = Limits { output_bytes, fields: fields / workers, plaintext_bytes: plaintext_bytes / workers };
-    let parts: Vec<Part> = py.detach(|| {
-        spread(&inputs, threads, |part| {
+    let pieces = pieces(&inputs, threads);
+    // Each piece has its share of what the session may still encrypt.
+    let shares = pieces.len().max(1) as u64;
+    let share = Limits { output_bytes, fields: fields / shares, plaintext_bytes: plaintext_bytes / shares };
+    let results = PyList::empty(py);
+    let mut by_label: HashMap<u32, u64> = HashMap::new();
+    let (mut left, mut used_fields, mut used_bytes) = (0, 0, 0);
+    in_pieces(
+        pieces.len(),
+        threads,
+        |piece| {
             let mut random = Random::new();
             let mut limits = share;
-            let mut made = session.1.lock().ok().and_then(|mut rooms| rooms.pop()).unwrap_or_default();
-            made.text.clear();
-            made.by_label.clear();
-            let ends = part
+            let mut made = session.room();
+            let ends = pieces[piece]
                 .iter()
                 .map(|(one, src)| {
                     protect(one, &policy.0, &session.0, src, at.as_bytes(), &mut limits, &mut made, &mut |out| {
@@ -156,78 +176,80 @@ fn protect_batch<'py>(
                     })
                 })
                 .collect();
-            vec![Part { ends, made, left: limits }]
-        })
-    });
-    let values = PyList::empty(py);
-    let mut by_label: HashMap<u32, u64> = HashMap::new();
-    let (mut left, mut used_fields, mut used_bytes) = (0, 0, 0);
-    for part in parts {
-        let mut start = 0;
-        for end in part.ends {
-            if let Ok(end) = end {
-                values.append(PyBytes::new(py, &part.made.text[start..end]))?;
-                start = end;
-            } else {
-                left += 1;
-                values.append(py.None())?;
+            let (fields, plaintext_bytes) =
+                (share.fields - limits.fields, share.plaintext_bytes - limits.plaintext_bytes);
+            Part { ends, made, fields, plaintext_bytes }
+        },
+        |work| py.detach(work),
+        |part| -> PyResult<()> {
+            let mut start = 0;
+            for end in part.ends {
+                if let Ok(end) = end {
+                    let value = PyBytes::new(py, &part.made.text[start..end]);
+                    results.append(result.call1(((value, rest),))?)?;
+                    start = end;
+                } else {
+                    left += 1;
+                    results.append(py.None())?;
+                }
             }
-        }
-        for (label, count) in (0_u32..).zip(&part.made.by_label) {
-            *by_label.entry(label).or_default() += count;
-        }
-        used_fields += share.fields - part.left.fields;
-        used_bytes += share.plaintext_bytes - part.left.plaintext_bytes;
-        if let (Ok(mut rooms), true) = (session.1.lock(), part.made.text.capacity() <= ROOM) {
-            rooms.push(part.made);
-        }
-    }
+            for (label, count) in (0_u32..).zip(&part.made.by_label) {
+                *by_label.entry(label).or_default() += count;
+            }
+            used_fields += part.fields;
+            used_bytes += part.plaintext_bytes;
+            session.keep(part.made);
+            Ok(())
+        },
+    )?;
     by_label.retain(|_, count| *count > 0);
-    Ok((values, left, by_label, used_fields, used_bytes))
-}
-
-/// What one thread did: where each event ends in what was made, or that it is handed back.
-struct Part {
-    ends: Vec<Outcome<usize>>,
-    made: Made,
-    left: Limits,
+    Ok((results, left, by_label, used_fields, used_bytes))
 }
 
 /// A reader's sessions: those that Python has derived and judged.
 #[pyclass(name = "ReaderSessions", frozen)]
-struct PyReaderSessions(RwLock<HashMap<String, Vec<Arc<Known>>>>);
+struct PyReaderSessions(RwLock<Arc<Sessions>>);
+
+/// By the text of the encapsulation.
+type Sessions = HashMap<String, Vec<Arc<Known>>>;
+
+impl PyReaderSessions {
+    /// The sessions as they are now.  No lock is held afterwards: who waits for the interpreter's must hold no other.
+    fn known(&self) -> PyResult<Arc<Sessions>> {
+        Ok(self.0.read().map_err(|_| PyValueError::new_err("a call before this one panicked"))?.clone())
+    }
+}
 
 #[pymethods]
 impl PyReaderSessions {
     #[new]
     fn new() -> Self {
-        PyReaderSessions(RwLock::new(HashMap::new()))
+        PyReaderSessions(RwLock::default())
     }
 
     /// Add a session.
     #[allow(clippy::too_many_arguments)]
     fn add(&self, dek: String, kem: String, by: String, sig: String, okm: &[u8], policy: &PyPolicy) -> PyResult<()> {
         let keys = Keys::new(okm).map_err(refused("a session has 96 bytes of keys"))?;
-        let known = Arc::new(Known { dek, kem: kem.clone(), by, sig, keys, policy: policy.0.clone() });
+        let known = Arc::new(Known::new(dek, kem.clone(), by, sig, keys, policy.0.clone()));
         let mut all = self.0.write().map_err(|_| PyValueError::new_err("a call before this one panicked"))?;
-        all.entry(kem).or_default().push(known);
+        Arc::make_mut(&mut all).entry(kem).or_default().push(known);
         Ok(())
     }
 
     /// Forget all sessions.
     fn clear(&self) -> PyResult<()> {
-        self.0.write().map_err(|_| PyValueError::new_err("a call before this one panicked"))?.clear();
+        *self.0.write().map_err(|_| PyValueError::new_err("a call before this one panicked"))? = Arc::default();
         Ok(())
     }
 
     fn __len__(&self) -> PyResult<usize> {
-        let all = self.0.read().map_err(|_| PyValueError::new_err("a call before this one panicked"))?;
-        Ok(all.values().map(Vec::len).sum())
+        Ok(self.known()?.values().map(Vec::len).sum())
     }
 }
 
 /// Find the session of an event among those known.
-fn find(all: &HashMap<String, Vec<Arc<Known>>>, raw: &[u8]) -> Outcome<Arc<Known>> {
+fn find(all: &Sessions, raw: &[u8]) -> Outcome<Arc<Known>> {
     let text = session_of(raw)?;
     let head = head_of(&text)?;
     let kem = std::str::from_utf8(head.kem).map_err(|_| HandedBack)?;
@@ -243,23 +265,34 @@ fn find(all: &HashMap<String, Vec<Arc<Known>>>, raw: &[u8]) -> Outcome<Arc<Known
 
 /// Open events; None in the place of each that is handed back.
 ///
-/// Returns (events, their DEK versions, their sources or None, how many were handed back).
+/// loads: parses an event's text.  result: makes a result of a tuple (event, DEK version, source or None).
+/// Returns (results, how many were handed back).
 #[pyfunction]
-#[pyo3(signature = (sessions, raw, *, threads))]
-#[allow(clippy::needless_pass_by_value, clippy::type_complexity)]
+#[pyo3(signature = (sessions, raw, *, loads, result, threads))]
+#[allow(clippy::needless_pass_by_value)]
 fn open_batch<'py>(
     py: Python<'py>,
     sessions: &PyReaderSessions,
     raw: Vec<PyBackedBytes>,
+    loads: &Bound<'py, PyAny>,
+    result: &Bound<'py, PyAny>,
     threads: usize,
-) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>, Bound<'py, PyList>, usize)> {
-    let all = sessions.0.read().map_err(|_| PyValueError::new_err("a call before this one panicked"))?;
+) -> PyResult<(Bound<'py, PyList>, usize)> {
+    let all = sessions.known()?;
     let inputs: Vec<&[u8]> = raw.iter().map(|one| &one[..]).collect();
-    let all = &*all;
-    let results = py.detach(|| {
-        spread(&inputs, threads, |part| {
-            let mut last: Option<Arc<Known>> = None;
-            part.iter()
+    let pieces = pieces(&inputs, threads);
+    // The session that the next piece begins with; it lives for one call, so that what is forgotten is not used again.
+    let hint = Mutex::new(all.values().flatten().next().cloned());
+    let results = PyList::empty(py);
+    let mut left = 0;
+    let mut version: Option<(Arc<Known>, Bound<'py, PyString>)> = None;
+    in_pieces(
+        pieces.len(),
+        threads,
+        |piece| {
+            let mut last = hint.lock().ok().and_then(|hint| hint.clone());
+            let opened = pieces[piece]
+                .iter()
                 .map(|one| {
                     // Most events are of the session of the one before.
                     if let Some(known) = &last {
@@ -267,35 +300,36 @@ fn open_batch<'py>(
                             return Ok((opened, known.clone()));
                         }
                     }
-                    let known = guarded(|| find(all, one))?;
+                    let known = guarded(|| find(&all, one))?;
                     let opened = open(one, &known)?;
                     last = Some(known.clone());
                     Ok((opened, known))
                 })
-                .collect::<Vec<Outcome<_>>>()
-        })
-    });
-    let (events, versions, sources) = (PyList::empty(py), PyList::empty(py), PyList::empty(py));
-    let mut left = 0;
-    let mut last: Option<(Arc<Known>, Bound<'py, PyString>)> = None;
-    for result in results {
-        if let Ok((opened, known)) = result {
-            let version = match last.take() {
-                Some((same, version)) if Arc::ptr_eq(&same, &known) => version,
-                _ => PyString::new(py, &known.dek),
-            };
-            events.append(PyBytes::new(py, &opened.event))?;
-            versions.append(&version)?;
-            sources.append(opened.source)?;
-            last = Some((known, version));
-        } else {
-            left += 1;
-            for list in [&events, &versions, &sources] {
-                list.append(py.None())?;
+                .collect::<Vec<Outcome<_>>>();
+            if let Ok(mut hint) = hint.lock() {
+                *hint = last;
             }
-        }
-    }
-    Ok((events, versions, sources, left))
+            opened
+        },
+        |work| py.detach(work),
+        |opened| -> PyResult<()> {
+            for one in opened {
+                let Ok((opened, known)) = one else {
+                    left += 1;
+                    results.append(py.None())?;
+                    continue;
+                };
+                if !version.as_ref().is_some_and(|(same, _)| Arc::ptr_eq(same, &known)) {
+                    version = Some((known.clone(), PyString::new(py, &known.dek)));
+                }
+                let version = version.as_ref().map(|(_, text)| text);
+                let event = loads.call1((PyBytes::new(py, &opened.event),))?;
+                results.append(result.call1(((event, version, opened.source),))?)?;
+            }
+            Ok(())
+        },
+    )?;
+    Ok((results, left))
 }
 
 /// Panic, for the tests that show what becomes of a fault of this crate: `guarded` as every event's work is, or bare.

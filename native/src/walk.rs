@@ -3,6 +3,7 @@
 use crate::fields::{field, head, Field, Head};
 use crate::json::{Names, Scanner};
 use crate::policy::{Nodes, Policy};
+use crate::usual::Usual;
 use crate::{HandedBack, Outcome};
 use std::ops::Range;
 
@@ -46,10 +47,27 @@ pub struct Walk<'a, 'p> {
 }
 
 /// The parts of an encrypted event.
-#[derive(Default)]
 pub struct Read<'a> {
     pub fields: Vec<Field<'a>>,
     pub head: Option<Head<'a>>,
+    /// The session that is to be expected.
+    usual: Option<&'a Usual>,
+}
+
+impl<'a> Read<'a> {
+    #[inline(never)]
+    fn head(&mut self, scanner: &mut Scanner<'a>) -> Outcome<()> {
+        let usual = self.usual.and_then(|usual| usual.head(scanner));
+        self.head = Some(usual.map_or_else(|| head(scanner), Ok)?);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn field(&mut self, scanner: &mut Scanner<'a>) -> Outcome<()> {
+        let usual = self.usual.and_then(|usual| usual.field(scanner));
+        self.fields.push(usual.map_or_else(|| field(scanner), Ok)?);
+        Ok(())
+    }
 }
 
 impl<'a, 'p> Walk<'a, 'p> {
@@ -69,8 +87,8 @@ impl<'a, 'p> Walk<'a, 'p> {
 
     /// A walk through an encrypted event, where each sensitive value must be an encrypted field.
     #[must_use]
-    pub fn reading(scanner: Scanner<'a>, policy: &'p Policy) -> Self {
-        let read = Read { fields: Vec::with_capacity(16), head: None };
+    pub fn reading(scanner: Scanner<'a>, policy: &'p Policy, usual: Option<&'a Usual>) -> Self {
+        let read = Read { fields: Vec::with_capacity(16), head: None, usual };
         Walk { read: Some(read), ..Walk::new(scanner, policy) }
     }
 
@@ -151,7 +169,7 @@ impl<'a, 'p> Walk<'a, 'p> {
         self.top.members += 1;
         if name == b"_aegis" {
             match &mut self.read {
-                Some(read) => read.head = Some(head(&mut self.scanner)?),
+                Some(read) => read.head(&mut self.scanner)?,
                 None => self.scanner.value(left)?,
             }
             self.top.aegis = Some(value..self.scanner.at);
@@ -178,12 +196,16 @@ impl<'a, 'p> Walk<'a, 'p> {
         }
         let (path, kinds) = (self.path.len(), self.kinds.len());
         self.path.push(b'/');
-        for byte in name {
-            match byte {
-                b'~' => self.path.extend_from_slice(b"~0"),
-                b'/' => self.path.extend_from_slice(b"~1"),
-                other => self.path.push(*other),
+        if name.iter().fold(false, |found, byte| found | matches!(byte, b'~' | b'/')) {
+            for byte in name {
+                match byte {
+                    b'~' => self.path.extend_from_slice(b"~0"),
+                    b'/' => self.path.extend_from_slice(b"~1"),
+                    other => self.path.push(*other),
+                }
             }
+        } else {
+            self.path.extend_from_slice(name);
         }
         self.kinds.push(b'm');
         let done = self.one(label, left, &after);
@@ -234,7 +256,7 @@ impl<'a, 'p> Walk<'a, 'p> {
         let start = self.scanner.at;
         if let Some(label) = label {
             match &mut self.read {
-                Some(read) if left > 0 => read.fields.push(field(&mut self.scanner)?),
+                Some(read) if left > 0 => read.field(&mut self.scanner)?,
                 Some(_) => return Err(HandedBack),
                 None => self.scanner.value(left)?,
             }
@@ -247,7 +269,7 @@ impl<'a, 'p> Walk<'a, 'p> {
                 self.arena.truncate(arena);
                 if let Some(read) = &mut self.read {
                     read.fields.truncate(targets);
-                    read.fields.push(field(&mut Scanner { text: self.scanner.text, at: start })?);
+                    read.field(&mut Scanner { text: self.scanner.text, at: start })?;
                 }
                 self.found(start, self.policy.marker_label);
             }

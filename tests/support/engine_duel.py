@@ -64,7 +64,7 @@ class Pair:
             session: object, raw: Sequence[bytes], sources: Sequence[str] | None, at: bytes, left: tuple[int, int]
         ) -> Done:
             done = protect(session, raw, sources, at, left)
-            self._counts["protected natively"] += len(raw) - done.values.count(None)
+            self._counts["protected natively"] += len(raw) - done.results.count(None)
             return done
 
         def counted_open(

@@ -20,8 +20,7 @@ static SESSION: LazyLock<Session> = LazyLock::new(|| {
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let pointers = [(vec!["x".to_owned(), "*".to_owned(), "0".to_owned()], false)];
     let policy = Policy::new(vec![("actorid".to_owned(), 0)], vec![], &pointers, 1, 2, true);
-    let (by, sig) = (String::new(), String::new());
-    Known { dek: DEK.into(), kem: "AAAA".into(), by, sig, keys: keys(), policy: Arc::new(policy) }
+    Known::new(DEK.into(), "AAAA".into(), String::new(), String::new(), keys(), Arc::new(policy))
 });
 
 fn keys() -> Keys {

@@ -2,8 +2,10 @@
 
 mod json;
 mod open;
+mod pieces;
 mod policy;
 mod protect;
+mod usual;
 mod walk;
 
 use crate::crypto::{Keys, OKM};
@@ -41,14 +43,7 @@ fn session() -> Session {
 }
 
 fn known(policy: Policy) -> Known {
-    Known {
-        dek: DEK.into(),
-        kem: "AAAA".into(),
-        by: String::new(),
-        sig: String::new(),
-        keys: keys(),
-        policy: Arc::new(policy),
-    }
+    Known::new(DEK.into(), "AAAA".into(), String::new(), String::new(), keys(), Arc::new(policy))
 }
 
 /// Protect one event with nonces that are not random.

@@ -53,6 +53,32 @@ fn aegis_may_stand_anywhere() {
 }
 
 #[test]
+fn fields_and_aegis_in_another_spelling_are_opened() {
+    let text = written(r#"{"actor_id":"x","b":2}"#, "t/0/1");
+    for (from, to) in [
+        (r#""_encrypted":true,"#, r#""_encrypted" : true , "#),
+        (r#""v":1,"dek":"dek-v1-20260101","#, r#""dek":"dek-v1-20260101","v":1,"#),
+        (r#"Z"},"b""#, r#"Z" },"b""#),
+    ] {
+        let other = text.replacen(from, to, 1);
+        assert_ne!(other, text);
+        let event = opened(&other, true).map(|(event, source)| (event.replace(' ', ""), source));
+        assert_eq!(event, Ok((r#"{"actor_id":"x","b":2}"#.to_owned(), Some("t/0/1".to_owned()))));
+    }
+    // What the short way does not look at is refused behind it.
+    for (from, to) in [
+        (r#"_ciphertext":""#, r#"_ciphertext":"\u"#),
+        (r#"_ciphertext":""#, "_ciphertext\":\"\n"),
+        ("00:00Z", r"00:0\nZ"),
+        (r#"_plaintext_hash":"#, r#"_plaintext_hash" :"#),
+    ] {
+        let other = text.replacen(from, to, 1);
+        assert_ne!(other, text);
+        assert_eq!(opened(&other, true).is_ok(), to.ends_with(" :"));
+    }
+}
+
+#[test]
 fn each_changed_byte_of_what_is_authenticated_is_handed_back() {
     let text = written(r#"{"event_id":"e","actor_id":"x","y":{"actor_id":[1]}}"#, "t/0/1");
     for at in 1..text.len() - 1 {
