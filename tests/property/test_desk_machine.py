@@ -12,15 +12,13 @@ from hypothesis import settings
 from hypothesis.stateful import rule
 
 from aegis_stream.control import ApprovalState, Outcome, TopicKey, judge
-from aegis_stream.control.cases import role_keys
 from aegis_stream.control.decision import settle
 from aegis_stream.keyring.dsse import Envelope, Kind
-from tests.property.test_command_machine import CommandMachine
-from tests.support.control_world import AGENT
+from tests.support.control_machine import ControlMachine
 from topologies.command_desk import CommandDesk
 
 
-class DeskMachine(CommandMachine):
+class DeskMachine(ControlMachine):
     """The command machine with the desk in the place of a look at every case."""
 
     def __init__(self) -> None:
@@ -60,12 +58,12 @@ class DeskMachine(CommandMachine):
                 break
             case = self.book.case(decision.result.id)
             assert case is not None
-            before = role_keys(world.manifest)
+            before = world.manifest
             if decision.wanted is not None:
                 world.take(decision.wanted, decision.records)
             self.check(case.command.payload, decision, before)
             result = decision.stamped(world.manifest.sequence)
-            value = Envelope.sign(Kind.RESULT, result.to_payload(), [AGENT]).to_bytes()
+            value = Envelope.sign(Kind.RESULT, result.to_payload(), [world.agent]).to_bytes()
             self.write(TopicKey(Kind.RESULT, result.id).text, value)
             self.answers[(result.id, result.outcome)] += 1
         self.nothing_is_left_lying()
@@ -84,4 +82,4 @@ class DeskMachine(CommandMachine):
 
 
 TestDeskMachine = DeskMachine.TestCase
-TestDeskMachine.settings = settings(stateful_step_count=30)
+TestDeskMachine.settings = settings(stateful_step_count=25, max_examples=settings.default.max_examples // 4)

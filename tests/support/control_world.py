@@ -31,6 +31,8 @@ NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 DEPLOYMENT = "tests"
 AGENT = AgentSigner.from_seed(bytes(range(64)))
+AGENTS = (AGENT, *(AgentSigner.from_seed(bytes([number]) * 64) for number in (101, 102)))
+"""The rotation agent's first key, and those that may replace it."""
 MAKER = ManifestMaker(AGENT)
 
 
@@ -57,6 +59,11 @@ def kek_private(number: int) -> bytes:
     return _kek(number).private
 
 
+def kek_pair(number: int) -> HybridKeypair:
+    """Return both."""
+    return _kek(number)
+
+
 def enricher(number: int) -> bytes:
     """Return an Ed25519 public key that may be enrolled."""
     return AgentSigner.from_seed(bytes([number]) * 64).public[:32]
@@ -67,12 +74,13 @@ RISK, SECURITY, RECOVERY = custodian("risk"), custodian("security"), custodian("
 
 @dataclass
 class World:
-    """The manifest in force, its DEK records, and the clock."""
+    """The manifest in force, its DEK records, and the clock; `published` is all that the agent ever wrote of these."""
 
     manifest: Manifest
     records: dict[str, DekRecord]
     now: dt.datetime = NOW
     terms: Terms = field(default_factory=Terms)
+    published: list[tuple[str, bytes]] = field(default_factory=list)
 
     @classmethod
     def new(cls, *, recovery: bool = False, rotations: int = 0) -> World:
@@ -90,10 +98,15 @@ class World:
             now=NOW - HOUR,
         )
         record = DekRecord.from_bytes(change.writes[0][1])
-        world = cls(change.manifest, {record.version.text: record})
+        world = cls(change.manifest, {record.version.text: record}, published=list(change.writes))
         for _ in range(rotations):
             world.run(RotateDek(), RISK)
         return world
+
+    @property
+    def agent(self) -> AgentSigner:
+        """The key that the manifest in force calls the agent's current one."""
+        return next(key for key in AGENTS if self.manifest.agent_state(key.key_id) is KeyState.CURRENT)
 
     def command(self, arguments: Arguments, **changes: object) -> Command:
         """Make a command of this moment; `changes` are members that differ."""
@@ -119,7 +132,8 @@ class World:
 
     def take(self, wanted: Manifest, records: tuple[DekRecord, ...] = ()) -> None:
         """Make and read again the next manifest, as followers would."""
-        change = MAKER.change(self.manifest, wanted, records, now=self.now)
+        change = ManifestMaker(self.agent).change(self.manifest, wanted, records, now=self.now)
+        self.published += change.writes
         envelope = change.writes[-1][1]
         self.manifest = Manifest.from_payload(Envelope.parse(envelope, Kind.MANIFEST).payload)
         self.records |= {record.version.text: record for record in records}
