@@ -1,6 +1,6 @@
 //! What Python sees.
 
-use crate::crypto::Keys;
+use crate::crypto::{Keys, NONCE};
 use crate::open::{head_of, open, session_of, Known};
 use crate::pieces::in_pieces;
 use crate::policy::Policy;
@@ -14,8 +14,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
-/// Random bytes are drawn from the operating system in pieces of this size.
-const DRAW: usize = 4096;
+/// Random bytes are drawn from the operating system for this many events at once, if each has as many fields.
+const DRAW_EVENTS: usize = 16;
+const DRAW_FIELDS: usize = 12;
 
 /// The largest room for outputs that is kept for the next batch.
 const ROOM: usize = 64 << 20;
@@ -66,21 +67,24 @@ impl PyWriterSession {
 /// Random bytes in larger pieces, none used twice; lives for one call, so a fork cannot repeat it.
 struct Random {
     system: SystemRandom,
+    /// How many bytes are drawn at once.
+    draw: usize,
     piece: Vec<u8>,
     used: usize,
 }
 
 impl Random {
-    fn new() -> Self {
-        Random { system: SystemRandom::new(), piece: Vec::new(), used: 0 }
+    fn new(events: usize) -> Self {
+        let draw = events.min(DRAW_EVENTS) * (ID + NONCE * DRAW_FIELDS);
+        Random { system: SystemRandom::new(), draw, piece: Vec::new(), used: 0 }
     }
 
     fn fill(&mut self, out: &mut [u8]) -> Outcome<()> {
-        if out.len() > DRAW / 4 {
+        if out.len() > self.draw / 4 {
             return self.system.fill(out).map_err(|_| HandedBack);
         }
         if self.piece.len() - self.used < out.len() {
-            self.piece.resize(DRAW, 0);
+            self.piece.resize(self.draw, 0);
             self.system.fill(&mut self.piece).map_err(|_| HandedBack)?;
             self.used = 0;
         }
@@ -165,7 +169,7 @@ fn protect_batch<'py>(
         pieces.len(),
         threads,
         |piece| {
-            let mut random = Random::new();
+            let mut random = Random::new(pieces[piece].len());
             let mut limits = share;
             let mut made = session.room();
             let ends = pieces[piece]
