@@ -105,8 +105,9 @@ class World:
 
     @property
     def agent(self) -> AgentSigner:
-        """The key that the manifest in force calls the agent's current one."""
-        return next(key for key in AGENTS if self.manifest.agent_state(key.key_id) is KeyState.CURRENT)
+        """The key that the manifest in force calls the agent's current one, as far as the tests have it."""
+        current = (key for key in AGENTS if self.manifest.agent_state(key.key_id) is KeyState.CURRENT)
+        return next(current, AGENT)
 
     def command(self, arguments: Arguments, **changes: object) -> Command:
         """Make a command of this moment; `changes` are members that differ."""
