@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent.parent
 SURVIVED = 99
 """Exit code of a life whose change was over before its n-th point."""
 
-SERVE, FRESH = "serve", "fresh"
+SERVE, FRESH, HEAL = "serve", "fresh", "heal"
 LIFE_S = 40
 
 
@@ -106,6 +106,8 @@ def live(environment: Mapping[str, str], at: int, what: str) -> int:
     AIOKafkaProducer.send = points.after_delivery(AIOKafkaProducer.send)
     if what == FRESH:
         Ledger.publish = points.during(Ledger.publish)  # type: ignore[method-assign]
+    elif what == HEAL:
+        Ledger.heal = points.during(Ledger.heal)  # type: ignore[method-assign]
     else:
         RotationAgent._serve = points.during(RotationAgent._serve)  # type: ignore[method-assign]
     signal.alarm(LIFE_S)  # where nothing comes of it

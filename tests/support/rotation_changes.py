@@ -10,25 +10,27 @@ from aegis_stream.control import Outcome
 from aegis_stream.control.arguments import (
     DestroyDek,
     EnrolEnricher,
+    RetireEnricher,
     RetireKek,
     RevokeDek,
+    RevokeEnricher,
     RotateDek,
     RotateKek,
     SetMinimumVersion,
     SetPolicy,
 )
 from aegis_stream.control.command import payload_sha256
-from aegis_stream.control.custody_arguments import EmergencyRotate, ReplaceCustodian, Replacement
+from aegis_stream.control.custody_arguments import EmergencyRotate, ReplaceCustodian, Replacement, SetRecoveryKey
 from aegis_stream.control.rewrap import Rewrap
 from aegis_stream.errors import CommandReason
 from aegis_stream.keyring.dsse import Envelope, Kind
-from aegis_stream.keyring.entries import DekState, Role
+from aegis_stream.keyring.entries import DekState, KeyState, Role
 from aegis_stream.pii import Policy
 from aegis_stream.wire import kek_id
 from aegis_stream.wrapping import unwrap_dek, wrap_dek
 from tests.support.control_topic import publish
 from tests.support.control_world import RISK, SECURITY, custodian
-from tests.support.keyrings import KEK_PAIR, OTHER_ENRICHER, OTHER_KEK_PAIR, PlainKek
+from tests.support.keyrings import ENRICHER, KEK_PAIR, OTHER_ENRICHER, OTHER_KEK_PAIR, PlainKek
 from tests.support.rotation import signed_records, utc_now
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ NEW_RISK, NEW_SECURITY = custodian("new risk lead"), custodian("new security lea
 class Change:
     """`give` leads to it and returns the command's id, if one does; `reached` tells whether a manifest shows it.
 
-    `outcome`, `reason`: of the answer.  `environment`: what the agent is told besides.
+    `outcome`, `reason`: of the answer.  `environment`: what the agent is told besides.  `heals`: it is the agent's
+    answer to somebody who wrote over its records.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Change:
     outcome: Outcome = Outcome.EXECUTED
     reason: CommandReason | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    heals: bool = False
 
 
 def both(make: Callable[[Rotation], Arguments], *, rotated: bool = False) -> Callable[[Rotation], Awaitable[str]]:
@@ -116,6 +120,12 @@ async def expire(rotation: Rotation) -> str:
     return await rotation.give(command)
 
 
+async def overwrite(rotation: Rotation) -> None:
+    """Write over the records of two DEKs."""
+    await publish(rotation.kafka, rotation.topic, rotation.deployment.rotate(utc_now()))
+    await rotation.write(*[(f"dek/{entry.version}", b"garbage") for entry in rotation.deployment.manifest.deks])
+
+
 async def nothing(_: Rotation) -> None:
     """Leave it to the agent."""
 
@@ -123,6 +133,16 @@ async def nothing(_: Rotation) -> None:
 def states(*wanted: DekState) -> Callable[[Manifest], bool]:
     """Return whether the DEKs are in these states."""
     return lambda manifest: tuple(entry.state for entry in manifest.deks) == wanted
+
+
+def enricher_is(state: KeyState) -> Callable[[Manifest], bool]:
+    """Return whether the enricher's key is in this state."""
+    return lambda manifest: [entry.state for entry in manifest.enrichers] == [state]
+
+
+def recovery_key_is(key: bytes) -> Callable[[Manifest], bool]:
+    """Return whether this is the recovery key."""
+    return lambda manifest: manifest.recovery_key == key
 
 
 _FIRST, _ROTATED = states(DekState.ACTIVE), states(DekState.DECRYPT_ONLY, DekState.ACTIVE)
@@ -133,6 +153,7 @@ ROTATE_DEK = Change("rotate-dek", rotate, _ROTATED)
 ROTATE_KEK = Change("rotate-kek", rewrap, lambda manifest: manifest.current_kek.public_key == OTHER_KEK_PAIR.public)
 OTHERS = [
     Change("fresh", nothing, _FIRST),
+    Change("heal", overwrite, _ROTATED, heals=True),
     Change("schedule", nothing, _ROTATED, environment=_OVERDUE),
     Change("expired", expire, _FIRST, Outcome.EXPIRED),
     Change(
@@ -145,6 +166,9 @@ OTHERS = [
         both(lambda it: RevokeDek(it.deployment.manifest.deks[0].version), rotated=True),
         states(DekState.REVOKED, DekState.ACTIVE),
     ),
+    Change("retire-enricher", both(lambda _: RetireEnricher(ENRICHER.key_id)), enricher_is(KeyState.RETIRED)),
+    Change("revoke-enricher", both(lambda _: RevokeEnricher(ENRICHER.key_id)), enricher_is(KeyState.REVOKED)),
+    Change("set-recovery-key", both(lambda _: SetRecoveryKey(NEW_RISK.public)), recovery_key_is(NEW_RISK.public)),
     Change(
         "set-minimum-version",
         both(lambda it: SetMinimumVersion(it.deployment.manifest.active.version), rotated=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from aegis_stream.keyring.dek_record import record_sha256
 from aegis_stream.wire import b64encode
 from tests.support.control_topic import read_all, until
 from tests.support.keyrings import AGENT
-from tests.support.killed_agent import FRESH, SERVE
-from tests.support.rotation import Rotation, utc_now
+from tests.support.killed_agent import FRESH, HEAL, SERVE
+from tests.support.rotation import TIMEOUT_S, Rotation, utc_now
 from tests.support.rotator_process import manifests
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ async def kill_at_every_point(
         async with await Rotation.begin(kafka, topic_name("r"), place) as rotation:
             command_id = await change.give(rotation)
             environment = {**environment_of(rotation), **dict(change.environment)}
-            if not await agents.killed(environment, at=at, what=FRESH if change.name == "fresh" else SERVE):
+            if not await agents.killed(environment, at=at, what=what_of(change)):
                 assert at > 1
                 return at - 1
             await recover(rotation, change, command_id)
@@ -57,6 +58,13 @@ def environment_of(rotation: Rotation) -> dict[str, str]:
     }
 
 
+def what_of(change: Change) -> str:
+    """Return what of the agent's work is the change."""
+    if change.heals:
+        return HEAL
+    return FRESH if change.name == "fresh" else SERVE
+
+
 async def recover(rotation: Rotation, change: Change, command_id: str | None) -> None:
     """Start an agent and wait until it has done whatever was left to do; then it has been done once."""
     before = rotation.state.load().highest_sequence
@@ -72,9 +80,22 @@ async def recover(rotation: Rotation, change: Change, command_id: str | None) ->
         assert agent.keyring.manifest is not None
         assert agent.keyring.manifest.sequence > before
         await until(lambda: rotation.manifest == agent.keyring.manifest)
-        assert agent.overwritten == {}
+        if not change.heals:
+            assert agent.overwritten == {}
+        await until_records_stand_last(rotation)
     if command_id is not None:
         assert len(rotation.results[command_id]) == 1
+
+
+async def until_records_stand_last(rotation: Rotation) -> None:
+    """Wait until under each DEK's key nothing stands behind the record that the manifest names."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            newest = dict(await read_all(rotation.kafka, rotation.topic))
+            named = {f"dek/{entry.version}": entry.record_sha256 for entry in rotation.manifest.deks}
+            if {key: record_sha256(newest[key] or b"") for key in named} == named:
+                return
+            await asyncio.sleep(0.1)
 
 
 async def check_topic(rotation: Rotation) -> None:
