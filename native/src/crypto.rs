@@ -98,36 +98,35 @@ pub fn binding(out: &mut Vec<u8>, id: &[u8], src: &[u8], event_id: &EventId) -> 
     Ok(())
 }
 
-/// Append the hex digits of a value.
-pub fn hex(out: &mut Vec<u8>, raw: &[u8]) {
-    let start = out.len();
-    out.resize(start + 2 * raw.len(), 0);
-    for (pair, byte) in out[start..].chunks_exact_mut(2).zip(raw) {
-        pair.copy_from_slice(&PAIRS[usize::from(*byte)]);
+/// A key's length, a commitment's and a set tag's.
+pub const HASH: usize = 32;
+
+/// Write the hex digits of a value, two a byte, in a time that does not depend on it.
+#[inline]
+pub fn hex(digits: &mut [u8], raw: &[u8]) {
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(raw) {
+        pair[0] = digit(byte >> 4);
+        pair[1] = digit(byte & 15);
     }
 }
 
-/// The two hex digits of each byte.
-static PAIRS: [[u8; 2]; 256] = pairs();
+#[inline]
+const fn digit(value: u8) -> u8 {
+    value + b'0' + (value > 9) as u8 * (b'a' - b'9' - 1)
+}
 
-const fn pairs() -> [[u8; 2]; 256] {
-    let mut table = [[0; 2]; 256];
-    let mut value = 0;
-    while value < 256 {
-        table[value] = [b"0123456789abcdef"[value >> 4], b"0123456789abcdef"[value & 15]];
-        value += 1;
-    }
-    table
+/// The hex digits of 32 bytes.
+#[must_use]
+pub fn hex_of(raw: &[u8; HASH]) -> [u8; 2 * HASH] {
+    let mut digits = [0; 2 * HASH];
+    hex(&mut digits, raw);
+    digits
 }
 
 /// Tell whether a text is the lower-case hex of 32 bytes, without telling by the time taken where they differ.
 #[must_use]
-pub fn is_hex_of(text: &[u8], raw: &[u8]) -> bool {
-    let mut digits = [0; 64];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(raw) {
-        pair.copy_from_slice(&PAIRS[usize::from(*byte)]);
-    }
-    same(text, &digits)
+pub fn is_hex_of(text: &[u8], raw: &[u8; HASH]) -> bool {
+    same(text, &hex_of(raw))
 }
 
 /// Compare without telling by the time taken where two values differ.

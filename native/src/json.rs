@@ -432,6 +432,12 @@ pub fn hex_digit(value: u8) -> u8 {
 
 /// Append a value without the blanks between its tokens.  It was scanned.
 pub fn compact(value: &[u8], out: &mut Vec<u8>) {
+    let blank = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    // Without a way out the look goes over many bytes at once.
+    if !value.iter().fold(false, |found, byte| found | blank(*byte)) {
+        out.extend_from_slice(value);
+        return;
+    }
     let (mut inside, mut escaped) = (false, false);
     for byte in value {
         if inside {
@@ -443,7 +449,7 @@ pub fn compact(value: &[u8], out: &mut Vec<u8>) {
             } else if *byte == b'"' {
                 inside = false;
             }
-        } else if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+        } else if !blank(*byte) {
             inside = *byte == b'"';
             out.push(*byte);
         }

@@ -130,11 +130,11 @@ fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
         let mut mac = ours.clone();
         mac.update(&aad[prefix..]);
         mac.update(text);
-        let mac = mac.sign();
-        if !is_hex_of(field.committed, mac.as_ref()) {
+        let commitment = mac.sign().as_ref().try_into().map_err(|_| HandedBack)?;
+        if !is_hex_of(field.committed, &commitment) {
             return Err(HandedBack);
         }
-        commitments.push(mac.as_ref().try_into().map_err(|_| HandedBack)?);
+        commitments.push(commitment);
         out.extend_from_slice(&raw[copied..target.span.start]);
         copied = target.span.end;
         value(text, kind, &mut out)?;
@@ -144,7 +144,7 @@ fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
     }
     out.extend_from_slice(&raw[copied..=walk.top.object.end]);
     let tag = set_tag(&known.keys, head.dek, &bound, &walk, &commitments)?;
-    if !is_hex_of(head.set, tag.as_ref()) {
+    if !is_hex_of(head.set, &tag) {
         return Err(HandedBack);
     }
     let source = (!head.src.is_empty()).then(|| String::from_utf8_lossy(head.src).into_owned());

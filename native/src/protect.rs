@@ -1,6 +1,6 @@
 //! Protects one event: its text in, the text of the encrypted event out.
 
-use crate::crypto::{self, binding, hex, lp, EventId, Keys, JSON, LAYOUT, NONCE, STRING};
+use crate::crypto::{self, binding, hex, hex_of, lp, EventId, Keys, HASH, JSON, LAYOUT, NONCE, STRING};
 use crate::json::{compact, unescape, Scanner};
 use crate::policy::Policy;
 use crate::usual::field_up_to_ciphertext;
@@ -96,7 +96,7 @@ fn append(
     let mut drawn = vec![0; ID + NONCE * count];
     random(&mut drawn)?;
     let (id, nonces) = drawn.split_at(ID);
-    let mut identity = Vec::with_capacity(2 * ID);
+    let mut identity = [0; 2 * ID];
     hex(&mut identity, id);
 
     let mut own_id = Vec::new();
@@ -111,10 +111,9 @@ fn append(
     let mut ours = hmac::Context::with_key(&session.keys.commitment);
     ours.update(&aad);
 
-    let after = [&b"\",\"_encrypted_at\":\""[..], at, b"\"}"].concat();
     let out = &mut made.text;
     let begin = out.len();
-    let mut commitments: Vec<[u8; 32]> = Vec::with_capacity(count);
+    let mut commitments: Vec<[u8; HASH]> = Vec::with_capacity(count);
     // Large enough for any value, so that it never moves and leaves a copy behind.
     let largest = walk.targets.iter().map(|target| target.span.len()).max().unwrap_or(0);
     let mut blob = Zeroizing::new(Vec::with_capacity(largest + BLOCK + crypto::HEAD + crypto::TAG));
@@ -127,16 +126,18 @@ fn append(
         let mut mac = ours.clone();
         mac.update(&aad[prefix..]);
         mac.update(&blob[crypto::HEAD..]);
-        let mac = mac.sign();
-        commitments.push(mac.as_ref().try_into().map_err(|_| HandedBack)?);
+        let commitment = mac.sign().as_ref().try_into().map_err(|_| HandedBack)?;
         session.keys.seal(&mut blob, &aad)?;
         out.extend_from_slice(&raw[copied..target.span.start]);
         copied = target.span.end;
         out.extend_from_slice(&session.before);
         base64_simd::STANDARD.encode_append(&blob, out);
         out.extend_from_slice(b"\",\"_plaintext_hash\":\"");
-        hex(out, mac.as_ref());
-        out.extend_from_slice(&after);
+        out.extend_from_slice(&hex_of(&commitment));
+        commitments.push(commitment);
+        out.extend_from_slice(b"\",\"_encrypted_at\":\"");
+        out.extend_from_slice(at);
+        out.extend_from_slice(b"\"}");
     }
     out.extend_from_slice(&raw[copied..walk.top.object.end]);
     if walk.top.members > 0 {
@@ -147,7 +148,7 @@ fn append(
     out.extend_from_slice(&identity);
     out.extend_from_slice(b"\",\"set\":\"");
     let tag = set_tag(&session.keys, session.dek_version.as_bytes(), &bound, &walk, &commitments)?;
-    hex(out, tag.as_ref());
+    out.extend_from_slice(&hex_of(&tag));
     if !src.is_empty() {
         out.extend_from_slice(b"\",\"src\":\"");
         out.extend_from_slice(src);
@@ -214,8 +215,8 @@ pub fn set_tag(
     dek_version: &[u8],
     bound: &[u8],
     walk: &Walk,
-    commitments: &[[u8; 32]],
-) -> Outcome<hmac::Tag> {
+    commitments: &[[u8; HASH]],
+) -> Outcome<[u8; HASH]> {
     let mut order: Vec<usize> = (0..commitments.len()).collect();
     order.sort_unstable_by_key(|index| walk.path_of(&walk.targets[*index]));
     let mut head = Vec::with_capacity(64);
@@ -228,5 +229,5 @@ pub fn set_tag(
     for index in order {
         mac.update(&commitments[index]);
     }
-    Ok(mac.sign())
+    mac.sign().as_ref().try_into().map_err(|_| HandedBack)
 }
