@@ -131,10 +131,10 @@ impl PyWriterSession {
 
 /// Protect events; None in the place of each that is handed back.
 ///
-/// result: makes a result of a tuple (value, rest).
+/// new(result, (value, rest)) makes a result.
 /// Returns (results, how many were handed back, fields by label, fields, plaintext bytes).
 #[pyfunction]
-#[pyo3(signature = (policy, session, raw, sources, at, *, result, rest, output_bytes, fields, plaintext_bytes, threads))]
+#[pyo3(signature = (policy, session, raw, sources, at, *, new, result, rest, output_bytes, fields, plaintext_bytes, threads))]
 #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, clippy::type_complexity)]
 fn protect_batch<'py>(
     py: Python<'py>,
@@ -143,6 +143,7 @@ fn protect_batch<'py>(
     raw: Vec<PyBackedBytes>,
     sources: Option<Vec<PyBackedStr>>,
     at: &str,
+    new: &Bound<'py, PyAny>,
     result: &Bound<'py, PyAny>,
     rest: &Bound<'py, PyAny>,
     output_bytes: usize,
@@ -190,7 +191,7 @@ fn protect_batch<'py>(
             for end in part.ends {
                 if let Ok(end) = end {
                     let value = PyBytes::new(py, &part.made.text[start..end]);
-                    results.append(result.call1(((value, rest),))?)?;
+                    results.append(new.call1((result, (value, rest)))?)?;
                     start = end;
                 } else {
                     left += 1;
@@ -269,16 +270,17 @@ fn find(all: &Sessions, raw: &[u8]) -> Outcome<Arc<Known>> {
 
 /// Open events; None in the place of each that is handed back.
 ///
-/// loads: parses an event's text.  result: makes a result of a tuple (event, DEK version, source or None).
+/// loads: parses an event's text.  new(result, (event, DEK version, source or None)) makes a result.
 /// Returns (results, how many were handed back).
 #[pyfunction]
-#[pyo3(signature = (sessions, raw, *, loads, result, threads))]
+#[pyo3(signature = (sessions, raw, *, loads, new, result, threads))]
 #[allow(clippy::needless_pass_by_value)]
 fn open_batch<'py>(
     py: Python<'py>,
     sessions: &PyReaderSessions,
     raw: Vec<PyBackedBytes>,
     loads: &Bound<'py, PyAny>,
+    new: &Bound<'py, PyAny>,
     result: &Bound<'py, PyAny>,
     threads: usize,
 ) -> PyResult<(Bound<'py, PyList>, usize)> {
@@ -328,7 +330,7 @@ fn open_batch<'py>(
                 }
                 let version = version.as_ref().map(|(_, text)| text);
                 let event = loads.call1((PyBytes::new(py, &opened.event),))?;
-                results.append(result.call1(((event, version, opened.source),))?)?;
+                results.append(new.call1((result, (event, version, opened.source)))?)?;
             }
             Ok(())
         },
