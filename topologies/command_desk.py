@@ -8,11 +8,13 @@ logged without a byte of it, and not answered.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
 from aegis_stream.control import ApprovalState, CommandBook, Outcome, TopicKey, decide, judge
+from aegis_stream.control.arguments import DestroyDek
 from aegis_stream.control.cases import role_keys
 from aegis_stream.errors import CommandReason
 from aegis_stream.keyring.dsse import Kind
@@ -92,7 +94,7 @@ class CommandDesk:
             judgement = judge(case, manifest=manifest, now=now)
             self._note_what_does_not_count(case, judgement, touches)
             if decision is not None:
-                return decision
+                return self._with_wraps_that_were_left(decision, judgement)
             self._set_deadline(command_id, judgement, manifest)
         return None
 
@@ -120,6 +122,17 @@ class CommandDesk:
             if value is not None:
                 found[TopicKey(Kind.RESULT, entry.id).text] = value
         return found
+
+    def _with_wraps_that_were_left(self, decision: Decision, judgement: Judgement) -> Decision:
+        """Let a destruction take every rewrap of its DEK along.
+
+        One that an interrupted `aegis kek rewrap` has left is in no state, and nothing would ever overwrite it.
+        """
+        arguments = None if judgement.command is None else judgement.command.arguments
+        if not isinstance(arguments, DestroyDek) or decision.result.outcome is not Outcome.EXECUTED:
+            return decision
+        left = self._book.take_rewraps(arguments.version.text)
+        return replace(decision, tombstones=tuple(sorted({*decision.tombstones, *left})))
 
     def _look_again_where_custody_changed(self, manifest: Manifest) -> None:
         custody: _Custody = (manifest.custodians, manifest.recovery_key)

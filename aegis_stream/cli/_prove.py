@@ -13,6 +13,7 @@ from aegis_stream.cli._exit import OK, REFUSED, say_error, say_hint
 from aegis_stream.control.remains import wraps_in
 from aegis_stream.keyring.entries import DekState
 from aegis_stream.keyring.strict_json import time_text
+from aegis_stream.plain_text import plain
 from aegis_stream.settings import load_settings
 from aegis_stream.wire import DekVersion
 
@@ -51,15 +52,22 @@ async def _look(settings: Settings, version: DekVersion) -> dict[str, Any]:
     async with CommandClient(settings) as client:
         entry = client.manifest.dek(version.text)
     remains: list[dict[str, Any]] = []
+    last: dict[bytes, int] = {}
+    keys: list[bytes] = []
     read = 0
     first: int | None = None
     async for record in raw_log(connection_kwargs(settings), settings.topic_control):
         read += 1
         first = record.offset if first is None else first
+        last[record.key or b""] = record.offset
         keks = wraps_in(record.key, record.value, version)
         if keks:
             written_at = time_text(dt.datetime.fromtimestamp(record.timestamp_ms // 1000, dt.UTC))
             remains.append({"offset": record.offset, "written_at": written_at, "keks": list(keks)})
+            keys.append(record.key or b"")
+    for each, key in zip(remains, keys, strict=True):
+        each["overwritten"] = last[key] > each["offset"]
+        each["key"] = plain(key.decode("utf-8", "replace"))
     state = "unknown" if entry is None else entry.state.value
     return {
         "version": version.text,
@@ -78,12 +86,16 @@ def _tell(found: dict[str, Any]) -> None:
         f"{len(found['remains'])} with a wrap of it"
     )
     for each in found["remains"]:
-        typer.echo(f"  offset {each['offset']}, written {each['written_at']}, under {', '.join(each['keks'])}")
+        after = "" if each["overwritten"] else f", the last under {each['key']}"
+        typer.echo(f"  offset {each['offset']}, written {each['written_at']}, under {', '.join(each['keks'])}{after}")
     if found["state"] != DekState.DESTROYED.value:
         say_error(f"it is not destroyed but {found['state']}")
         say_hint(f"`aegis destroy {found['version']}`")
     elif found["remains"]:
         say_error("the brokers still hold it")
-        say_hint("compaction takes it away; the result of the destruction names the time (`aegis control log`)")
+        if any(each["overwritten"] for each in found["remains"]):
+            say_hint("compaction takes it away; the result of the destruction names the time (`aegis control show ID`)")
+        if not all(each["overwritten"] for each in found["remains"]):
+            say_hint("nothing overwrites what is the last under its key: write a tombstone under that key")
     else:
         say_hint("backups, mirrors and tiered storage are not seen from here: attest that they hold no copy")

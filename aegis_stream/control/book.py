@@ -91,6 +91,13 @@ class CommandBook:
         entry = self._entries.get(command_id)
         return None if entry is None else entry.result
 
+    def take_rewraps(self, version: str) -> tuple[str, ...]:
+        """Let go of every rewrap of a DEK, whatever its command, and return their keys on the topic."""
+        keys = [key for entry in self._entries.values() for key in entry.records if _is_rewrap(key, version)]
+        for key in keys:
+            self._drop(key)
+        return tuple(sorted(key.text for key in keys))
+
     def forget(self, command_id: str) -> None:
         """Let go of everything about a command."""
         entry = self._entries.pop(command_id, _Entry())
@@ -153,6 +160,10 @@ class CommandBook:
         entry.records.pop(key, None)
         if not entry.records and entry.result is None:
             del self._entries[key.command_id]
+
+
+def _is_rewrap(key: TopicKey, version: str) -> bool:
+    return key.kind is Kind.REWRAP and key.part == version
 
 
 def _parts(entry: _Entry, kind: Kind) -> list[tuple[str, Envelope]]:

@@ -14,11 +14,16 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from aegis_stream.client.command_client import CommandClient
+from aegis_stream.control import CustodianSigner
+from aegis_stream.control.rewrap import Rewrap
 from aegis_stream.custodian import BIP322Provider, OverrideRequest
 from aegis_stream.custodian.override import combined_hash, signed_hash
 from aegis_stream.custodian.provider import custodian_key_id
+from aegis_stream.keyring.dsse import Envelope, Kind
 from aegis_stream.keyring.strict_json import time_text
-from aegis_stream.wire import b64decode, b64encode
+from aegis_stream.settings import load_settings
+from aegis_stream.wire import DekVersion, b64decode, b64encode
 from tests.support.bad_names import builder_of
 from tests.support.command_line import CommandLine
 from tests.support.control_topic import delete_topic, make_topic, read_all
@@ -172,13 +177,16 @@ def test_emergency_and_the_audit_of_the_lost_key(operators: Operators, tmp_path:
 def test_destroyed_dek_is_gone_from_the_log_after_compaction(operators: Operators) -> None:
     """The proof is wrong before, and right once the broker has compacted.  Events remain: both sign that, or nobody."""
     version = operators.see().manifest.deks[0].version.text
+    send_encrypted(operators, {"event_id": "e-1", "actor_id": "somebody"})
     operators.ask("rotate", by="security-lead")
+    left = asyncio.run(leave_rewrap(operators, version))
     key = operators.key("security-lead")
     refused = operators.aegis("destroy", version, "--attest-no-copies", "--key", key, "--yes")
     assert (refused.code, "still within their retention" in refused.err) == (1, True)
     command = operators.ask("destroy", version, "--attest-no-copies", "--force", by="security-lead")
     name = "risk-lead-2" if operators.key("risk-lead-2").exists() else "risk-lead"
     assert operators.ask("control", "approve", command["id"], by=name)["state"] == "executed"
+    assert dict(asyncio.run(read_all(os.environ["AEGIS_BROKER"], os.environ["AEGIS_TOPIC_CONTROL"])))[left] is None
     deadline = time.monotonic() + 60
     while (ended := operators.aegis("keys", "prove-destroyed", version, "--json")).code != 0:
         assert time.monotonic() < deadline, ended
@@ -186,6 +194,18 @@ def test_destroyed_dek_is_gone_from_the_log_after_compaction(operators: Operator
     proof = orjson.loads(ended.out)
     assert (proof["state"], proof["remains"], proof["proven"]) == ("destroyed", [], True)
     assert "0 with a wrap of it" in operators.aegis("keys", "prove-destroyed", version).out.decode()
+
+
+async def leave_rewrap(operators: Operators, version: str) -> str:
+    """Leave what `aegis kek rewrap` leaves when it is killed: a wrap and no command; returns its key."""
+    signer = CustodianSigner(b64decode(operators.key("security-lead").read_text().strip()))
+    command_id = "0190a6a0-0000-7000-8000-000000000001"
+    async with CommandClient(load_settings()) as client:
+        ((kek, wrapped),) = client.records[version].wraps.items()
+        payload = Rewrap(command_id, DekVersion.parse(version), kek, wrapped).to_payload()
+        key = f"rewrap/{command_id}/{version}"
+        await client.publish([(key, Envelope.sign(Kind.REWRAP, payload, [signer]).to_bytes())])
+    return key
 
 
 def test_topic_that_was_lost_comes_back(kafka: str, operators: Operators, place: Place, tmp_path: Path) -> None:

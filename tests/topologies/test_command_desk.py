@@ -9,8 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from aegis_stream.control import Outcome, TopicKey, sign_command
-from aegis_stream.control.arguments import RevokeDek, RotateDek
+from aegis_stream.control.arguments import DestroyDek, RevokeDek, RotateDek
 from aegis_stream.control.custody_arguments import ReplaceCustodian, Replacement
+from aegis_stream.control.rewrap import Rewrap
 from aegis_stream.control.signing import approve
 from aegis_stream.control.topic_keys import Slot
 from aegis_stream.errors import CommandReason
@@ -133,3 +134,22 @@ def test_other_records_are_none_of_its_business(office: Office) -> None:
     assert not office.desk.offer("manifest", b"", manifest=office.world.manifest)
     assert not office.desk.offer("command/not-an-id", b"", manifest=office.world.manifest)
     assert office.desk.ignored == {}
+
+
+def test_destruction_takes_every_rewrap_of_its_dek_along() -> None:
+    """What an interrupted rewrap has left under its key nothing else would ever overwrite; others' stay."""
+    office = Office()
+    first, second = office.world.version(1), office.world.version(2)
+    left = "0190a6a0-0000-7000-8000-00000000000a"
+    ((kek_id, wrapped),) = office.world.records[first.text].wraps.items()
+    for version in (first, second):
+        payload = Rewrap(left, version, kek_id, wrapped).to_payload()
+        office.write(f"rewrap/{left}/{version}", Envelope.sign(Kind.REWRAP, payload, [RISK]))
+    office.give(office.world.command(DestroyDek(first, no_copies_attested=False)), RISK, security_lead=SECURITY)
+    decision = office.next()
+    assert decision is not None
+    assert decision.result.outcome is Outcome.EXECUTED
+    assert decision.tombstones == (f"rewrap/{left}/{first}",)
+    for version in (first, second):
+        office.desk.offer(f"rewrap/{left}/{version}", None, manifest=office.world.manifest)
+    assert office.desk.ignored == {CommandReason.SIGNATURE: 1}, "of the two only the other one's rewrap is still there"
