@@ -24,6 +24,8 @@ from aegis_stream.kek.variables import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from boto3.session import Session
+    from botocore.exceptions import ClientError
     from types_boto3_kms import KMSClient
 
 BLOB_MOST_BYTES = 6144  # what KMS takes as a ciphertext
@@ -152,32 +154,65 @@ class KMSWrappingKey:
 def make_client(key_id: str) -> KMSClient:
     """Return a boto3 KMS client with standard retries and bounded time-outs, in the region of the ARN if it is one.
 
-    Raises KEKError: EXTRA_MISSING, INCOMPLETE (no region), BAD_CREDENTIALS.
+    Raises KEKError: EXTRA_MISSING, INCOMPLETE (no region, an endpoint that is no URL), BAD_CREDENTIALS;
+    KEKUnavailableError: what gives the credentials is away.
     """
     client: KMSClient | kms_errors.Failure
     try:
-        client = _boto3_client(key_id)
+        session = _boto3_session()
+        client = _without_credentials(session) or _boto3_client(session, key_id)
     except ImportError:
         client = kms_errors.NO_EXTRA
     except Exception as error:  # noqa: BLE001 - whatever the vendor's library raises becomes one of ours
         client = _explain(error)
+        if client is kms_errors.GARBAGE:  # nobody has been asked yet
+            client = kms_errors.BAD_SETTINGS
     if isinstance(client, kms_errors.Failure):
         raise client.error()
     return client
 
 
-def _boto3_client(key_id: str) -> KMSClient:
+def _boto3_session() -> Session:
+    """Return a session whose clients are all bounded, also those that fetch credentials."""
     import boto3.session  # noqa: PLC0415 - only with the extra kms
+    import botocore.session  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
+    session = botocore.session.get_session()
+    session.set_default_client_config(
+        Config(
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_S,
+        )
+    )
+    return boto3.session.Session(botocore_session=session)
+
+
+def _without_credentials(session: Session) -> kms_errors.Failure | None:
+    """Fetch the credentials now; returns why there are none, which must not be taken for an answer of KMS."""
+    import botocore.exceptions as vendor  # noqa: PLC0415 - only with the extra kms
+
+    try:
+        credentials = session.get_credentials()
+        if credentials is None:
+            return kms_errors.NO_CREDENTIALS
+        credentials.get_frozen_credentials()
+    except vendor.ClientError as error:
+        return kms_errors.from_credentials_code(*_code_and_status(error))
+    except (vendor.HTTPClientError, vendor.ConnectionError):
+        return kms_errors.CREDENTIALS_AWAY
+    except (vendor.NoRegionError, vendor.InvalidRegionError):
+        return kms_errors.NO_REGION
+    except Exception:  # noqa: BLE001 - a token's file that is not there, a helper program that fails, a broken profile
+        return kms_errors.CREDENTIALS_REFUSED
+    return None
+
+
+def _boto3_client(session: Session, key_id: str) -> KMSClient:
     arn = key_id.split(":")
     named = arn[_ARN_REGION] if len(arn) > _ARN_REGION and arn[0] == "arn" else os.environ.get("AWS_REGION")
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-    )
-    return boto3.session.Session().client("kms", region_name=named or None, config=config)
+    return session.client("kms", region_name=named or None)
 
 
 def _outcome(part: str, call: Callable[[], Mapping[str, Any]]) -> tuple[Secret[bytes], str] | kms_errors.Failure:
@@ -198,9 +233,7 @@ def _explain(error: Exception) -> kms_errors.Failure:
     import botocore.exceptions as vendor  # noqa: PLC0415 - only with the extra kms
 
     if isinstance(error, vendor.ClientError):
-        response: Mapping[str, Any] = error.response
-        code = response.get("Error", {}).get("Code", "")
-        return kms_errors.from_code(str(code), int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
+        return kms_errors.from_code(*_code_and_status(error))
     if isinstance(error, (vendor.NoRegionError, vendor.InvalidRegionError)):
         return kms_errors.NO_REGION
     if isinstance(
@@ -220,8 +253,15 @@ def _explain(error: Exception) -> kms_errors.Failure:
     if isinstance(error, vendor.ParamValidationError):
         return kms_errors.from_code("ValidationException", 400)
     if isinstance(error, (vendor.HTTPClientError, vendor.ConnectionError)):
-        return kms_errors.UNREACHABLE
+        return kms_errors.UNTRUSTED if isinstance(error, vendor.SSLError) else kms_errors.UNREACHABLE
     return kms_errors.GARBAGE
+
+
+def _code_and_status(error: ClientError) -> tuple[str, int]:
+    """Return the service's code and the HTTP status, empty and 0 where they are missing."""
+    response: Mapping[str, Any] = error.response
+    code = response.get("Error", {}).get("Code", "")
+    return str(code), int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 class _Quiet(logging.Filter):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aegis_stream.errors import KEKError, KEKReason, KEKUnavailableError
 
 _SERVER_ERROR = 500
+_TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,13 @@ _CODES = {
 UNREACHABLE = Failure(
     KEKReason.UNAVAILABLE,
     "AWS KMS cannot be reached or does not answer in time",
-    "look at network, DNS, proxy and the endpoint (AWS_ENDPOINT_URL_KMS, VPC endpoint)",
+    "look at network, DNS, proxy, TLS (AWS_CA_BUNDLE) and the endpoint (AWS_ENDPOINT_URL_KMS, VPC endpoint)",
+    retryable=True,
+)
+UNTRUSTED = Failure(
+    KEKReason.UNAVAILABLE,
+    "the TLS connection to AWS KMS fails: its certificate is not trusted, or is another host's",
+    "look at AWS_CA_BUNDLE, at AWS_ENDPOINT_URL_KMS and at proxies that open TLS",
     retryable=True,
 )
 GARBAGE = Failure(
@@ -156,9 +163,25 @@ NO_EXTRA = Failure(
     KEKReason.EXTRA_MISSING, "AWS KMS needs boto3, which is not installed", 'pip install "aegis-stream[kms]"'
 )
 NO_CREDENTIALS = Failure(KEKReason.BAD_CREDENTIALS, "there are no AWS credentials for KMS", _CREDENTIALS)
+CREDENTIALS_AWAY = Failure(
+    KEKReason.UNAVAILABLE,
+    "the service that gives AWS credentials (STS, SSO) is away or busy",
+    "look at network, DNS, proxy and its endpoint (AWS_ENDPOINT_URL_STS, VPC endpoint)",
+    retryable=True,
+)
+CREDENTIALS_REFUSED = Failure(
+    KEKReason.BAD_CREDENTIALS,
+    "AWS gives this process no credentials for KMS",
+    "look at the role and its trust policy, the profile, and the token's file (AWS_WEB_IDENTITY_TOKEN_FILE)",
+)
+BAD_SETTINGS = Failure(
+    KEKReason.INCOMPLETE,
+    "boto3 cannot make a KMS client of its settings",
+    "AWS_ENDPOINT_URL_KMS is a whole URL, with https://; look at the other AWS_ variables and the profile too",
+)
 NO_REGION = Failure(
     KEKReason.INCOMPLETE,
-    "no AWS region is set",
+    "no AWS region is set, or what is set is none",
     "set AWS_REGION or AWS_DEFAULT_REGION, or give the KMS key by its ARN, which names one",
 )
 
@@ -166,11 +189,15 @@ OTHER_KEY = _CODES["IncorrectKeyException"]
 
 
 def from_code(code: str, status: int) -> Failure:
-    """Return what an error code (from the response) and an HTTP status mean; both may be missing (empty, 0)."""
+    """Return what an error code (from the response) and an HTTP status mean; both may be missing (empty, 0).
+
+    Without a name in its place the answer is a proxy's or another service's.
+    """
     known = _CODES.get(code)
     if known is not None:
         return known
-    shown = code if re.fullmatch(r"[A-Za-z.]{1,60}", code, re.ASCII) else f"HTTP {status}"
+    named = re.fullmatch(r"[A-Za-z.]{1,60}", code, re.ASCII) is not None
+    shown = code if named else f"HTTP {status}"
     if status >= _SERVER_ERROR:
         return Failure(
             KEKReason.UNAVAILABLE,
@@ -178,4 +205,19 @@ def from_code(code: str, status: int) -> Failure:
             "wait; look at the AWS status page",
             retryable=True,
         )
-    return Failure(KEKReason.DENIED, f"AWS KMS refuses the request ({shown})", "look at CloudTrail for this request")
+    if named:
+        return Failure(
+            KEKReason.DENIED, f"AWS KMS refuses the request ({shown})", "look at CloudTrail for this request"
+        )
+    if status == _TOO_MANY:
+        return _CODES["TooManyRequestsException"]
+    return Failure(GARBAGE.reason, f"{GARBAGE.message} ({shown})", GARBAGE.remedy, retryable=True)
+
+
+def from_credentials_code(code: str, status: int) -> Failure:
+    """Return what an error of the service that gives credentials means."""
+    waits = status >= _SERVER_ERROR or status == _TOO_MANY or code == "IDPCommunicationError"
+    known = _CODES.get(code)
+    if waits or (known is not None and known.retryable):
+        return CREDENTIALS_AWAY
+    return CREDENTIALS_REFUSED

@@ -43,6 +43,10 @@ class Fault(Enum):
     GARBAGE = ("garbage", 200)
     GARBAGE_JSON = ("garbage-json", 200)
     GARBAGE_BASE64 = ("garbage-base64", 200)
+    PORTAL = ("page", 302)
+    PROXY_REFUSES = ("page", 403)
+    NOT_FOUND = ("page", 404)
+    PROXY_BUSY = ("page", 429)
     SHORT_KEY = ("short-key", 200)
     RANDOM_KEY = ("random-key", 200)
 
@@ -52,6 +56,8 @@ _BODIES = {
     Fault.GARBAGE_JSON: b'{"KeyId": "x", "Surprise": [1, 2]}',
     Fault.GARBAGE_BASE64: b'{"KeyId": "x", "Plaintext": "***", "CiphertextBlob": "***"}',
 }
+_PAGES = {fault for fault in Fault if fault.value[0] == "page"}
+"""What a proxy on the way answers in place of KMS."""
 
 
 class KmsEndpoint:
@@ -161,6 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         elif fault in _BODIES:
             self._send(200, _BODIES[fault])
+        elif fault in _PAGES:
+            self._send(fault.value[1], _BODIES[Fault.GARBAGE])
         elif fault in {Fault.SHORT_KEY, Fault.RANDOM_KEY}:
             key = os.urandom(16 if fault is Fault.SHORT_KEY else 2432)
             self._send_json(200, {"KeyId": request["KeyId"], "Plaintext": base64.b64encode(key).decode()})

@@ -43,6 +43,42 @@ def test_unknown_code_is_judged_by_its_status(status: int, *, retryable: bool) -
     assert kms_errors.from_code("SomethingNewException", status).retryable == retryable
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "reason", "retryable"),
+    [
+        ("302", 302, KEKReason.UNAVAILABLE, True),
+        ("", 403, KEKReason.UNAVAILABLE, True),
+        ("407", 407, KEKReason.UNAVAILABLE, True),
+        ("", 429, KEKReason.THROTTLED, True),
+        ("", 503, KEKReason.UNAVAILABLE, True),
+    ],
+)
+def test_answer_without_a_name_is_not_from_kms(code: str, status: int, reason: KEKReason, *, retryable: bool) -> None:
+    """KMS names each of its errors; a proxy that answers for it does not, and its trouble may pass."""
+    failure = kms_errors.from_code(code, status)
+    assert (failure.reason, failure.retryable) == (reason, retryable)
+    assert failure.remedy
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "retryable"),
+    [
+        ("InternalFailure", 500, True),
+        ("", 503, True),
+        ("", 429, True),
+        ("Throttling", 400, True),
+        ("IDPCommunicationError", 400, True),
+        ("AccessDenied", 403, False),
+        ("SomethingNew", 400, False),
+    ],
+)
+def test_service_that_gives_credentials_is_told_from_kms(code: str, status: int, *, retryable: bool) -> None:
+    """A role that is refused is mended elsewhere than a key's policy."""
+    failure = kms_errors.from_credentials_code(code, status)
+    assert failure is (kms_errors.CREDENTIALS_AWAY if retryable else kms_errors.CREDENTIALS_REFUSED)
+    assert failure.error().retryable == retryable
+
+
 def test_unknown_code_is_shown_only_where_it_looks_like_one() -> None:
     """Whatever answers at the endpoint may put anything there, also what we sent."""
     assert "SomethingNewException" in kms_errors.from_code("SomethingNewException", 400).message
@@ -60,7 +96,7 @@ def test_unknown_code_is_shown_only_where_it_looks_like_one() -> None:
         (botocore.exceptions.EndpointConnectionError(endpoint_url="x"), KEKReason.UNAVAILABLE),
         (botocore.exceptions.ReadTimeoutError(endpoint_url="x"), KEKReason.UNAVAILABLE),
         (botocore.exceptions.ConnectionClosedError(endpoint_url="x"), KEKReason.UNAVAILABLE),
-        (botocore.exceptions.SSLError(endpoint_url="x", error="x"), KEKReason.UNAVAILABLE),
+        (botocore.exceptions.SSLError(endpoint_url="x", error="QUJD"), KEKReason.UNAVAILABLE),
         (botocore.exceptions.ParamValidationError(report="x"), KEKReason.WRONG_KEY),
         (ValueError("QUJDREVG"), KEKReason.UNAVAILABLE),
     ],
