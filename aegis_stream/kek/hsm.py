@@ -48,19 +48,20 @@ class HSMKEKProvider(RemoteKEK):
         its own list misleads.
 
         Raises KEKError: EXTRA_MISSING, INCOMPLETE (the library cannot be loaded), UNSUPPORTED, BAD_CREDENTIALS,
-        WRONG_KEY, CONFLICT, BAD_BLOB, MISMATCH; KEKUnavailableError: UNAVAILABLE; KeyRefusedError: a key is not one.
+        WRONG_KEY, CONFLICT, BAD_BLOB, MISMATCH; KEKUnavailableError: UNAVAILABLE; KeyRefusedError: a key is not one;
+        ConfigurationError: a pool without sessions.
         """
+        pin = pin if isinstance(pin, Secret) else Secret(pin)  # first of all: an error's frames hold what stands here
         check_blob(wrapped_private_key, least=WRAPPED_BYTES, most=WRAPPED_BYTES, vendor="an HSM")
         super().__init__(wrapped=wrapped_private_key, public_key_bytes=public_key_bytes, source="the KEK's public key")
         self._key_of_token = HsmWrappingKey(
             pkcs11_lib=pkcs11_lib,
             token_label=token_label,
-            pin=pin if isinstance(pin, Secret) else Secret(pin),
+            pin=pin,
             key_label=wrapping_key_label,
             pool_size=pool_size,
             mechanism=mechanism,
         )
-        del pin
         if not defer:
             self.load()
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from aegis_stream.errors import KEKReason
+from aegis_stream.errors import ConfigurationError, KEKReason
 from aegis_stream.kek import hsm_errors, pkcs11
 from aegis_stream.kek.hsm_errors import Failure, Kind
 from aegis_stream.kek.hsm_library import HsmLibrary
@@ -41,7 +41,12 @@ class HsmWrappingKey:
         pool_size: int = POOL_SIZE,
         mechanism: int | None = None,
     ) -> None:
-        """Name the key; the token is asked at the first use.  `mechanism` overrides what the token's list suggests."""
+        """Name the key; the token is asked at the first use.  `mechanism` overrides what the token's list suggests.
+
+        Raises ConfigurationError: a pool of less than one session, which everybody would wait for.
+        """
+        if pool_size < 1:
+            raise ConfigurationError("the pool of an HSM needs a session at least", remedy="leave pool_size at 4")
         self._path = pkcs11_lib
         self._token_label = token_label
         self._pin = pin

@@ -58,9 +58,13 @@ class HsmLibrary:
 
     @classmethod
     def open(cls, path: str) -> HsmLibrary | Failure:
-        """Return the library at a path, loaded and initialized for threads, or what is wrong."""
+        """Return the library at a path, loaded and initialized for threads, or what is wrong.
+
+        Two names of one file are one library to the system, and so to its sessions and to the PINs it refused.
+        """
         with cls._lock:
-            library = cls._open.get(path)
+            file = os.path.realpath(path)
+            library = cls._open.get(file)
             if library is None:
                 loaded = _load(path)
                 if isinstance(loaded, hsm_errors.Failure):
@@ -69,7 +73,7 @@ class HsmLibrary:
                 failure = library.begin()
                 if failure is not None:
                     return failure
-                cls._open[path] = library
+                cls._open[file] = library
             return library
 
     @contextmanager

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aegis_stream.errors import KEKError, KEKReason, KEKUnavailableError
+from aegis_stream.hybrid import HybridKEM
 from aegis_stream.kek import check_kek, hsm_key, pkcs11
 from aegis_stream.kek.cryptoki import Cryptoki
 from aegis_stream.kek.secret import Secret
 from tests.support.hsm_tokens import library_of, provider, wrapping_key
+from tests.support.leaks import told_by, traces_of_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from aegis_stream.hybrid import HybridKeypair
     from aegis_stream.kek.hsm_key import HsmWrappingKey
@@ -132,6 +135,51 @@ def test_wrong_pin_is_never_tried_twice(
     assert sent == ["1357-wrong"]
     check_kek(provider(hsm_token, wrapped, kek_pair))
     assert sent == ["1357-wrong", hsm_token.pin]
+
+
+def test_second_name_of_a_library_is_the_same_library(
+    wrapping: HsmWrappingKey,
+    hsm_token: HsmToken,
+    kek_pair: HybridKeypair,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The two KEKs of a rotation may name it differently: a refused PIN is not tried again, no session is lost."""
+    link = tmp_path / "vendor.so"
+    link.symlink_to(hsm_token.library)
+    again = hsm_token._replace(library=str(link))
+    wrapped = wrapping.wrap(Secret(kek_pair.private))
+    generation = library_of(hsm_token).generation
+    check_kek(provider(again, wrapped, kek_pair))
+    assert wrapping.unwrap(wrapped).reveal() == kek_pair.private
+    assert library_of(hsm_token).generation == generation
+    wrapping.close()
+    sent = count_logins(monkeypatch)
+    for token in (hsm_token, again):
+        with pytest.raises(KEKError):
+            provider(token, wrapped, kek_pair, pin="1357-wrong")
+    assert sent == ["1357-wrong"]
+
+
+def test_no_failure_shows_the_pin(wrapping: HsmWrappingKey, hsm_token: HsmToken, kek_pair: HybridKeypair) -> None:
+    """Whatever is wrong, the frames of its error, and of those it is chained to, hold no PIN and no key."""
+    wrapped = wrapping.wrap(Secret(kek_pair.private))
+    wrapping.close()
+    damaged = wrapped[:-1] + bytes([wrapped[-1] ^ 1])
+    wrong: list[tuple[HsmToken, bytes, HybridKeypair, str | None]] = [
+        (hsm_token, wrapped, kek_pair, "1357-wrong"),
+        (hsm_token, damaged, kek_pair, None),
+        (hsm_token, wrapped, HybridKEM.generate_keypair(), None),
+        (hsm_token._replace(library=__file__), wrapped, kek_pair, None),
+    ]
+    for arguments in wrong:
+        with pytest.raises(KEKError) as caught:
+            provider(*arguments)
+        told = told_by(caught.value)
+        assert caught.value.__context__ is None
+        assert hsm_token.pin not in told
+        assert "1357" not in told
+        assert traces_of_key(kek_pair.private, told) == []
 
 
 def test_wrong_pin_does_not_ride_on_anothers_login(

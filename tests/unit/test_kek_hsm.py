@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pkcs11.exceptions
 import pytest
 
@@ -12,9 +14,9 @@ from aegis_stream.kek.hsm import read_number
 from aegis_stream.kek.hsm_errors import Failure, Kind
 from aegis_stream.kek.hsm_key import choose_mechanism
 from aegis_stream.kek.pkcs11 import TokenState
-from aegis_stream.kek.secret import Secret
 from aegis_stream.kek.variables import Variables
 from aegis_stream.wire import b64encode
+from tests.support.leaks import told_by
 
 SOFTHSM = "SoftHSM project"
 PUBLIC = HybridKEM.generate_keypair().public
@@ -146,13 +148,37 @@ def test_blob_of_another_length_is_refused_before_anything_is_asked() -> None:
 
 def test_pin_is_silent() -> None:
     """It is on every frame between the variable and the token."""
-    provider = HSMKEKProvider(
-        pkcs11_lib="/nowhere/lib.so",
-        token_label="x",
-        pin=Secret("2468-secret"),
-        wrapping_key_label="x",
-        wrapped_private_key=bytes(2440),
-        public_key_bytes=PUBLIC,
-        defer=True,
-    )
-    assert "2468" not in repr(provider) + repr(vars(provider._key_of_token))
+    assert "2468" not in repr(unloaded()) + repr(vars(unloaded()._key_of_token))
+
+
+def unloaded(**changes: Any) -> HSMKEKProvider:  # noqa: ANN401 - any argument of the provider
+    """Return a provider that has asked nobody yet."""
+    arguments = {
+        "pkcs11_lib": "/nowhere/lib.so",
+        "token_label": "x",
+        "pin": "2468-secret",
+        "wrapping_key_label": "x",
+        "wrapped_private_key": bytes(2440),
+        "public_key_bytes": PUBLIC,
+        "defer": True,
+    }
+    return HSMKEKProvider(**arguments | changes)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [{"wrapped_private_key": b"x"}, {"public_key_bytes": b"x"}, {"pool_size": 0}, {"pool_size": -1}, {"defer": False}],
+    ids=str,
+)
+def test_mistake_beside_the_pin_does_not_show_it(mistake: dict[str, object]) -> None:
+    """Crash reports hold the locals of every frame, also of the one that refuses another argument."""
+    with pytest.raises(AegisError) as caught:
+        unloaded(**mistake)
+    assert "2468" not in told_by(caught.value)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_pool_without_sessions_is_refused(size: int) -> None:
+    """Everybody would wait for a session for ever."""
+    with pytest.raises(ConfigurationError, match="pool"):
+        unloaded(pool_size=size)
