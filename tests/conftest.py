@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+import hypothesis  # noqa: F401 - else its plugin imports it after the last test, where CPython below 3.11.8 may fail (gh-106905)
 import pytest
 
 from tests.support.custody_fixtures import (  # noqa: F401 - fixtures
