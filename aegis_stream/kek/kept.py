@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from contextlib import contextmanager
+from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
 from aegis_stream.kek.choice import configured, needed
 from aegis_stream.kek.variables import MASTER_KEK_PUBLIC
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aegis_stream.kek.held import HeldKEK
     from aegis_stream.kek.variables import Variables
 
 _LOCK = Lock()
+_LOADING = RLock()
 _KEPT: dict[tuple[str, str], HeldKEK] = {}
+
+
+@contextmanager
+def one_at_a_time(variables: Variables) -> Iterator[None]:
+    """Let one thread load at a time where a secret leaves the environment: the others must find the provider or it."""
+    if not (variables.of_process and variables.clear_after_loading):
+        yield
+        return
+    with _LOADING:
+        yield
 
 
 def clear_and_keep(variables: Variables, suffix: str, provider: HeldKEK) -> None:

@@ -27,7 +27,8 @@ class InMemoryKEKProvider(HeldKEK):
     def __init__(self, *, keypair: HybridKeypair | None = None, environ: Mapping[str, str] | None = None) -> None:
         """Use `keypair`, or a fresh one.
 
-        Raises KEKError: FORBIDDEN (AEGIS_ENVIRONMENT says production), MISMATCH; KeyRefusedError as for any key.
+        Raises KEKError: FORBIDDEN (AEGIS_ENVIRONMENT says production), MISMATCH; KeyRefusedError as for any key;
+        ConfigurationError: AEGIS_ENVIRONMENT says what nobody knows.
         """
         variables = Variables(environ=environ)
         del environ
@@ -40,6 +41,8 @@ class InMemoryKEKProvider(HeldKEK):
         if keypair is None:
             _log.warning("the KEK is in memory only: what it wraps cannot be read once this process has ended")
             keypair = HybridKEM.generate_keypair()
+        else:
+            _log.warning("the KEK is in memory only, from a keypair that the program brought: for tests")
         public = load_public_key(keypair.public, source="keypair.public")
         super().__init__(
             public=public,

@@ -13,7 +13,7 @@ from aegis_stream.kek.aws_kms import AWSKMSKEKProvider
 from aegis_stream.kek.choice import choose
 from aegis_stream.kek.environment import EnvironmentKEKProvider
 from aegis_stream.kek.hsm import HSMKEKProvider
-from aegis_stream.kek.kept import kept
+from aegis_stream.kek.kept import kept, one_at_a_time
 from aegis_stream.kek.memory import InMemoryKEKProvider
 from aegis_stream.kek.variables import PREFIX, Variables
 
@@ -61,18 +61,26 @@ def get_kek_provider(
     before the first decapsulation.  May be called many times.
 
     Raises KEKError: NOT_CONFIGURED, INCOMPLETE (names what is missing), CONFLICT, FORBIDDEN (production), EXTRA_MISSING
-    and what the provider finds; KEKUnavailableError: trying again may help; KeyRefusedError: a key is not one.
+    and what the provider finds; KEKUnavailableError: trying again may help; KeyRefusedError: a key is not one;
+    ConfigurationError: a setting says what nobody knows.
     """
     variables = Variables(prefix=prefix, environ=environ)
     del environ
-    loaded = kept(variables)
-    if loaded is not None and name in {None, loaded.name}:
-        return loaded
+    with one_at_a_time(variables):
+        loaded = kept(variables)
+        if loaded is not None and name in {None, loaded.name}:
+            return loaded
+        return _choose_and_build(variables, name, allow_in_memory=allow_in_memory, defer=defer)
+
+
+def _choose_and_build(variables: Variables, name: str | None, *, allow_in_memory: bool, defer: bool) -> KEKProvider:
+    """Choose by what is set, say so, and load."""
     choice = choose(variables, name)
     if choice.name == names.IN_MEMORY and name is None and not allow_in_memory:
         raise KEKError(
             KEKReason.NOT_CONFIGURED,
-            f"no KEK is configured (no {prefix}KMS_…, {prefix}HSM_… or {prefix}MASTER_KEK_… variable is set)",
+            f"no KEK is configured (no {variables.name('KMS_…')}, {variables.name('HSM_…')} or "
+            f"{variables.name('MASTER_KEK_…')} variable is set)",
             remedy="`aegis kek provision kms`, `hsm` or `environment` makes one and prints its variables",
         )
     _log.info("KEK provider %s: %s", choice.name, choice.because)

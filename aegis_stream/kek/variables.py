@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aegis_stream.errors import KEKError, KEKReason, KeyReason, KeyRefusedError
+from aegis_stream.errors import ConfigurationError, KEKError, KEKReason, KeyReason, KeyRefusedError
 from aegis_stream.kek.secret import Secret
 from aegis_stream.secret_files import read_public_file, read_secret_file
 from aegis_stream.wire import b64decode
@@ -36,7 +36,10 @@ ALLOW_ENVIRONMENT_KEK = "AEGIS_ALLOW_ENVIRONMENT_KEK"
 CLEAR_ENVIRONMENT = "AEGIS_KEK_CLEAR_ENVIRONMENT"
 
 _SECRETS = frozenset({MASTER_KEK_PRIVATE, HSM_PIN})
-_TRUE = frozenset({"1", "true", "yes", "on"})
+PRODUCTION = "production"
+_STAGES = ("development", "test", PRODUCTION)
+_TRUE = frozenset({"1", "true", "yes", "on", "t", "y"})
+_FALSE = frozenset({"", "0", "false", "no", "off", "f", "n"})
 
 
 class Variables:
@@ -116,18 +119,35 @@ class Variables:
 
     @property
     def production(self) -> bool:
-        """Whether AEGIS_ENVIRONMENT says production; it has no second name during a rotation."""
-        return self._get(ENVIRONMENT) == "production"
+        """Whether AEGIS_ENVIRONMENT says production; it has no second name during a rotation.
+
+        Raises ConfigurationError: it says something that nobody knows, which must not be taken for less.
+        """
+        stage = self._get(ENVIRONMENT)
+        if stage and stage not in _STAGES:
+            raise ConfigurationError(
+                f"{ENVIRONMENT} is none of {', '.join(_STAGES)}", remedy=f"write it so, in small letters: {PRODUCTION}"
+            )
+        return stage == PRODUCTION
 
     @property
     def environment_kek_allowed(self) -> bool:
-        """Whether AEGIS_ALLOW_ENVIRONMENT_KEK allows the environment provider in production."""
-        return self._get(ALLOW_ENVIRONMENT_KEK).lower() in _TRUE
+        """Whether AEGIS_ALLOW_ENVIRONMENT_KEK allows the environment provider in production; raises as `production`."""
+        return self._switch(ALLOW_ENVIRONMENT_KEK)
 
     @property
     def clear_after_loading(self) -> bool:
-        """Whether AEGIS_KEK_CLEAR_ENVIRONMENT asks for secrets to leave the environment once they are loaded."""
-        return self._get(CLEAR_ENVIRONMENT).lower() in _TRUE
+        """Whether AEGIS_KEK_CLEAR_ENVIRONMENT asks for secrets to leave the environment once they are loaded.
+
+        Raises ConfigurationError: a word that is neither yes nor no would leave them there.
+        """
+        return self._switch(CLEAR_ENVIRONMENT)
+
+    def _switch(self, name: str) -> bool:
+        word = self._get(name).lower()
+        if word not in _TRUE | _FALSE:
+            raise ConfigurationError(f"{name} is neither 1 nor 0", remedy=f"{name}=1 switches it on")
+        return word in _TRUE
 
     def clear(self, suffix: str) -> None:
         """Take a secret out of the environment, so that child processes and later dumps do not hold it."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aegis_stream.errors import AegisError, ConfigurationError, KEKError, KEKReason, KeyReason, KeyRefusedError
-from aegis_stream.kek import EnvironmentKEKProvider, InMemoryKEKProvider, check_kek, get_kek_provider
+from aegis_stream.kek import EnvironmentKEKProvider, InMemoryKEKProvider, KEKProvider, check_kek, get_kek_provider
 from aegis_stream.wire import b64encode
 
 if TYPE_CHECKING:
@@ -70,6 +72,42 @@ def test_memory_kek_is_refused_in_production_always(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AEGIS_ENVIRONMENT", "production")
     with pytest.raises(KEKError):
         InMemoryKEKProvider()
+
+
+@pytest.mark.parametrize("stage", ["Production", "PROD", "prod", "produktion", "staging"])
+def test_stage_that_nobody_knows_is_not_taken_for_less_than_production(environ: dict[str, str], stage: str) -> None:
+    """A slip in one word must not open what production forbids."""
+    misspelt = {"AEGIS_ENVIRONMENT": stage}
+    for attempt in (
+        lambda: InMemoryKEKProvider(environ=misspelt),
+        lambda: get_kek_provider(environ=misspelt),
+        lambda: get_kek_provider(environ=environ | misspelt),
+    ):
+        with pytest.raises(ConfigurationError, match="AEGIS_ENVIRONMENT"):
+            attempt()
+
+
+@pytest.mark.parametrize("stage", ["", "development", "test"])
+def test_known_stages_below_production_allow_both(environ: dict[str, str], stage: str) -> None:
+    """As docs/settings.md lists them."""
+    InMemoryKEKProvider(environ={"AEGIS_ENVIRONMENT": stage})
+    EnvironmentKEKProvider(environ=environ | {"AEGIS_ENVIRONMENT": stage})
+
+
+@pytest.mark.parametrize("name", ["AEGIS_ALLOW_ENVIRONMENT_KEK", "AEGIS_KEK_CLEAR_ENVIRONMENT"])
+def test_switch_that_says_neither_yes_nor_no_is_refused(environ: dict[str, str], name: str) -> None:
+    """Whoever wrote it believes that the private key leaves the environment."""
+    error = refusal(environ | PRODUCTION | {"AEGIS_ALLOW_ENVIRONMENT_KEK": "1"} | {name: "ture"})
+    assert isinstance(error, ConfigurationError)
+    assert name in str(error)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_memory_kek_warns(kek_pair: HybridKeypair, caplog: pytest.LogCaptureFixture, *, own: bool) -> None:
+    """Also where the program brings the keypair."""
+    with caplog.at_level(logging.WARNING, logger="aegis_stream.kek"):
+        InMemoryKEKProvider(keypair=kek_pair if own else None, environ={})
+    assert "in memory only" in caplog.text
 
 
 def test_environment_kek_warns(environ: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
@@ -179,6 +217,25 @@ def test_secrets_stay_in_the_environment_unless_asked(environ: dict[str, str], m
         monkeypatch.setenv(name, value)
     EnvironmentKEKProvider()
     assert "AEGIS_MASTER_KEK_PRIVATE" in os.environ
+
+
+def test_threads_that_start_together_all_get_the_key_that_one_of_them_clears(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between looking for the variable and reading it, another thread may have taken it away."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AEGIS_KEK_CLEAR_ENVIRONMENT", "1")
+    start = threading.Barrier(8)
+
+    def load(_: int) -> KEKProvider:
+        start.wait(30)
+        return get_kek_provider()
+
+    with ThreadPoolExecutor(8) as pool:
+        providers = list(pool.map(load, range(8)))
+    assert len({id(provider) for provider in providers}) == 1
+    assert "AEGIS_MASTER_KEK_PRIVATE" not in os.environ
 
 
 def test_cleared_provider_is_not_given_out_for_another_key(
