@@ -45,14 +45,15 @@ class _Plan(NamedTuple):
 def backup(file: FileArgument) -> None:
     """Write the manifest in force and its DEK records to a file; without the KEK nothing in it is secret.
 
-    Refuses to write half a backup.  A new one is due whenever a DEK was made: `aegis rotate`, the schedule, a rewrap.
+    Refuses to write half a backup, and reads a topic that somebody gave more partitions.  A new one is due whenever a
+    DEK was made: `aegis rotate`, the schedule, a rewrap.
 
     Exit codes: 0 written, 1 the manifest is refused or a record is missing, 2 the file cannot be written or
     configuration, 3 Kafka is away.
 
     Example: `aegis keys backup aegis-keyring.json`
     """
-    keyring = asyncio.run(_read(load_settings()))
+    keyring = asyncio.run(_read(load_settings(), unfit=True))
     content = Backup.of(keyring)
     with writing(file) as output:
         output.write(content.to_bytes() + b"\n")
@@ -107,13 +108,15 @@ def _plan(content: Backup, manifest: Manifest, found: Keyring) -> _Plan:
     return _Plan(writes, whole=False, why=why)
 
 
-async def _read(settings: Settings) -> Keyring:
-    """Return what the topic holds, be it nothing."""
+async def _read(settings: Settings, *, unfit: bool = False) -> Keyring:
+    """Return what the topic holds, be it nothing; unfit: of one with too many partitions as well."""
     from aegis_stream.client.connection import connection_kwargs  # noqa: PLC0415 - aiokafka is slow to import
     from aegis_stream.client.follow import ControlFollower  # noqa: PLC0415 - as above
 
     keyring = Keyring(deployment=settings.deployment, agent_keys=settings.agent_public_keys, accept_expired=True)
-    follower = ControlFollower(keyring, connection=connection_kwargs(settings), topic=settings.topic_control)
+    follower = ControlFollower(
+        keyring, connection=connection_kwargs(settings), topic=settings.topic_control, unfit=unfit
+    )
     async with follower:
         await follower.wait_end(READ_S)
     return keyring

@@ -49,12 +49,16 @@ class ControlSession:
         self.position = 0
 
     @classmethod
-    async def open(cls, connection: Mapping[str, Any], topic: str, *, position: int | None) -> Self:
+    async def open(
+        cls, connection: Mapping[str, Any], topic: str, *, position: int | None, unfit: bool = False
+    ) -> Self:
         """Look whether the topic is fit, connect, and stand at `position`, or at the beginning without one.
+
+        unfit: it may have more partitions; the first one is read, in which everything genuine stands.
 
         Raises BrokerError: the topic is missing, refused or has not one partition; BrokerUnavailableError.
         """
-        await preflight(connection, control=topic)
+        await preflight(connection, control=None if unfit else topic, topics=[topic])
         partition = TopicPartition(topic, 0)
         session = cls(_consumer(connection), _consumer(connection), partition)
         try:

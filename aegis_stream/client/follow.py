@@ -55,11 +55,13 @@ class ControlFollower:
         on_change: Callable[[], None] | None = None,
         on_record: Callable[[ControlRecord], None] | None = None,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        unfit: bool = False,
     ) -> None:
         """Nothing is connected yet.
 
         connection: keyword arguments of an aiokafka client.  state_file: where the newest manifest's sequence is kept.
         on_change: called when the keyring's view is a new one; on_record: for every record, after it was offered.
+        unfit: as `ControlSession.open`.
         """
         self.keyring = keyring
         self.problem: AegisError | None = None
@@ -70,6 +72,7 @@ class ControlFollower:
         self._on_change = on_change
         self._on_record = on_record
         self._clock = clock
+        self._unfit = unfit
         self._task: asyncio.Task[None] | None = None
         self._session: ControlSession | None = None
         self._position = 0
@@ -221,7 +224,7 @@ class ControlFollower:
     async def _read(self) -> None:
         """Read from where the follower stands until something fails."""
         start = self._position if self._at_end else None
-        session = await ControlSession.open(self._connection, self._topic, position=start)
+        session = await ControlSession.open(self._connection, self._topic, position=start, unfit=self._unfit)
         try:
             first_end = await session.end()
             self._session, self.problem = session, None

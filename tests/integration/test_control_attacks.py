@@ -13,10 +13,10 @@ from aegis_stream.client.follow import ControlFollower
 from aegis_stream.control import Outcome, sign_command
 from aegis_stream.control.arguments import RevokeDek, RotateDek
 from aegis_stream.control.signing import approve
-from aegis_stream.errors import CommandReason, ManifestReason, ManifestRefusedError
+from aegis_stream.errors import BrokerError, BrokerReason, CommandReason, ManifestReason, ManifestRefusedError
 from aegis_stream.keyring.dek_record import DekRecord
 from aegis_stream.keyring.dsse import Envelope, EnvelopeSignature, Kind
-from tests.support.control_topic import read_all, until
+from tests.support.control_topic import add_partition, read_all, until
 from tests.support.control_world import RISK, SECURITY
 from tests.support.keyrings import AGENT, KEK_PAIR, OTHER_AGENT
 from tests.support.rotation import TIMEOUT_S, Rotation, utc_now
@@ -124,3 +124,14 @@ async def test_agent_and_operator_whose_clocks_are_off_are_told(rotation: Rotati
         result = await rotation.answer(await rotation.give(rotation.command(RotateDek(), now=utc_now() + HOUR)))
     assert result.reason is CommandReason.NOT_YET_VALID
     assert "minutes in the future: compare the clocks" in result.message
+
+
+async def test_second_partition_stops_no_running_agent_and_no_new_one_starts(rotation: Rotation) -> None:
+    """Whoever may alter the topic takes nothing from those who run; who starts is told what is wrong with it."""
+    async with rotation.running():
+        await add_partition(rotation.kafka, rotation.topic)
+        await rotation.ask(RotateDek())
+    with pytest.raises(BrokerError) as refused:
+        await asyncio.wait_for(rotation.agent().run(asyncio.Event()), TIMEOUT_S)
+    assert refused.value.reason == BrokerReason.PARTITIONS
+    assert refused.value.remedy

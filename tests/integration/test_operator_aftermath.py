@@ -26,7 +26,7 @@ from aegis_stream.settings import load_settings
 from aegis_stream.wire import DekVersion, b64decode, b64encode
 from tests.support.bad_names import builder_of
 from tests.support.command_line import CommandLine
-from tests.support.control_topic import delete_topic, make_topic, read_all
+from tests.support.control_topic import add_partition, delete_topic, make_topic, read_all
 from tests.support.operators import Operators, Place, running_agent
 
 if TYPE_CHECKING:
@@ -217,6 +217,11 @@ def test_topic_that_was_lost_comes_back(kafka: str, operators: Operators, place:
         ended = operators.aegis("keys", "restore", file, "--yes")
         assert (ended.code, "0 record(s) missing" in ended.out.decode()) == (0, True)
     before, topic = operators.see().manifest, os.environ["AEGIS_TOPIC_CONTROL"]
+    asyncio.run(add_partition(kafka, topic))
+    ended = operators.aegis("keys", "list")
+    assert (ended.code, "keys backup" in ended.err) == (3, True)
+    file = tmp_path / "of a topic with two partitions.json"
+    assert operators.aegis("keys", "backup", file).code == 0
     asyncio.run(_anew(kafka, topic))
     assert operators.aegis("keys", "list").code == 3
     assert operators.aegis("keys", "restore", file).code == 2

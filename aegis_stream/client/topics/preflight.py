@@ -42,7 +42,8 @@ async def preflight(  # noqa: PLR0913 - one name a role
         raise BrokerError(
             BrokerReason.PARTITIONS,
             f"the control topic {control} has {states[control].partitions} partitions and must have 1",
-            remedy="partitions cannot be taken away: name a new control topic in AEGIS_TOPIC_CONTROL and create that",
+            remedy="partitions cannot be taken away: `aegis keys backup` still reads the first one; then make the "
+            "topic anew, or another one for AEGIS_TOPIC_CONTROL, and `aegis keys restore`",
         )
     for output in outputs:
         if source is not None and states[output].partitions < states[source].partitions:
