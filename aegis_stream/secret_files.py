@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_SECRET_BYTES = 65_536
+_EXISTS = "exists already; secrets are never overwritten"
+_NEW_FILE = "name a new file in a folder of your own"
 _REMEDY = (
     "run `chmod 600` on it; in Kubernetes set `defaultMode: 0400` on the secret volume (0440 with an fsGroup), "
     "in Compose `mode: 0400` and the container's uid on the secret"
@@ -80,6 +82,17 @@ def check_secret_file(path: Path, *, name: str) -> None:
         raise ConfigurationError(f"{name}: the file {path} {problem}", remedy="name a file that this process can read")
 
 
+def check_new_file(path: Path) -> None:
+    """Look whether `write_secret_file` can write there, before what is to be written is made; raises as it does."""
+    problem = ""
+    if os.path.lexists(path):
+        problem = _EXISTS
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        problem = f"cannot be written (no folder {path.parent} that this user may write to)"
+    if problem:
+        raise ConfigurationError(f"the file {path} {problem}", remedy=_NEW_FILE)
+
+
 def write_secret_file(path: Path, text: str) -> None:
     """Write a new file of mode 0600 with `text` and a line break, synced to disk.
 
@@ -94,11 +107,11 @@ def write_secret_file(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:
-        problem = "exists already; secrets are never overwritten"
+        problem = _EXISTS
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
     if problem:
-        raise ConfigurationError(f"the file {path} {problem}", remedy="name a new file in a folder of your own")
+        raise ConfigurationError(f"the file {path} {problem}", remedy=_NEW_FILE)
 
 
 def _check_mode(status: os.stat_result, path: Path, *, name: str) -> None:

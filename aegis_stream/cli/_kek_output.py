@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from aegis_stream.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from aegis_stream.kek.provision import Provisioned
+
+_LONGEST_NAME = 253
+_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SECRET_NAME = re.compile(rf"{_PART}(\.{_PART})*")
 
 
 class Format(StrEnum):
@@ -18,6 +25,15 @@ class Format(StrEnum):
     COMPOSE = "compose"
     KUBERNETES = "kubernetes"
     JSON = "json"
+
+
+def check_secret_name(name: str) -> None:
+    """Refuse what Kubernetes refuses as the name of a Secret.  Raises ConfigurationError."""
+    if len(name) > _LONGEST_NAME or not _SECRET_NAME.fullmatch(name):
+        raise ConfigurationError(
+            "--secret-name is no name of a Kubernetes object",
+            remedy="small letters, digits, dashes and dots, 253 at most, a letter or digit at both ends of each part",
+        )
 
 
 def rendered(made: Provisioned, form: Format, *, secret_name: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from aegis_stream.cli import _rewrap
 from aegis_stream.cli._exit import say_hint
-from aegis_stream.cli._kek_output import Format, rendered
+from aegis_stream.cli._kek_output import Format, check_secret_name, rendered
 from aegis_stream.errors import ConfigurationError, KEKError, KEKReason
 from aegis_stream.kek import variables as v
 from aegis_stream.kek.hsm import read_number
@@ -23,7 +23,7 @@ from aegis_stream.kek.provision import (
     provision_kms,
 )
 from aegis_stream.kek.secret import Secret
-from aegis_stream.secret_files import read_secret_file, write_secret_file
+from aegis_stream.secret_files import check_new_file, read_secret_file, write_secret_file
 from aegis_stream.wire import b64decode
 
 if TYPE_CHECKING:
@@ -78,8 +78,9 @@ def kms(  # noqa: PLR0913 - options of a command
     Example: `aegis kek provision kms --key-id alias/aegis --format kubernetes`
     """
     variables = _variables(next_kek=next_kek)
+    _check(output, secret_name)
     made = provision_kms(
-        key_id or variables.text(v.KMS_KEY_ID),
+        _given(key_id, variables, v.KMS_KEY_ID, option="--key-id"),
         keypair=_keypair(private_key),
         encryption_context=_context(encryption_context) or read_context(variables),
         prefix=variables.prefix,
@@ -125,10 +126,13 @@ def hsm(  # noqa: PLR0913 - options of a command
     Example: `aegis kek provision hsm --token-label aegis --wrapping-key-label aegis-kek-v1 --make-wrapping-key`
     """
     variables = _variables(next_kek=next_kek)
+    _check(output, secret_name)  # before a key is made in the token
     place = HsmPlace(
-        pkcs11_lib=library or variables.text(v.HSM_PKCS11_LIB),
-        token_label=token_label or variables.text(v.HSM_TOKEN_LABEL),
-        wrapping_key_label=wrapping_key_label or variables.text(v.HSM_WRAPPING_KEY_LABEL),
+        pkcs11_lib=_given(library, variables, v.HSM_PKCS11_LIB, option="--library"),
+        token_label=_given(token_label, variables, v.HSM_TOKEN_LABEL, option="--token-label"),
+        wrapping_key_label=_given(
+            wrapping_key_label, variables, v.HSM_WRAPPING_KEY_LABEL, option="--wrapping-key-label"
+        ),
         pin=_pin(pin_file, variables),
         mechanism=read_number(variables, v.HSM_MECHANISM),
     )
@@ -153,12 +157,30 @@ def environment(
 
     Example: `aegis kek provision environment --output kek.env`
     """
+    _check(output, secret_name)
     made = provision_environment(keypair=_keypair(private_key), prefix=_variables(next_kek=next_kek).prefix)
     _tell(made, form, output, secret_name)
 
 
 def _variables(*, next_kek: bool) -> v.Variables:
     return v.Variables(prefix=v.NEXT_PREFIX if next_kek else v.PREFIX)
+
+
+def _check(output: Path | None, secret_name: str) -> None:
+    """Refuse what could not be told once it is made."""
+    check_secret_name(secret_name)
+    if output is not None:
+        check_new_file(output)
+
+
+def _given(value: str | None, variables: v.Variables, suffix: str, *, option: str) -> str:
+    """Return an option's value, else the variable's; the error of neither names both."""
+    if value:
+        return value
+    if not variables.present(suffix):
+        name = variables.name(suffix)
+        raise KEKError(KEKReason.INCOMPLETE, f"neither {option} is given nor {name} set", remedy=f"give {option}")
+    return variables.text(suffix)
 
 
 def _keypair(private_key: Path | None) -> KEKKeypair:

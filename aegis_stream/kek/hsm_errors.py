@@ -70,7 +70,8 @@ BAD_BLOB = final(
 NO_KEY = final(
     KEKReason.WRONG_KEY,
     "the token has no AES key with the wrapping key's label",
-    "look at AEGIS_HSM_WRAPPING_KEY_LABEL and at the token's keys (pkcs11-tool --list-objects --login)",
+    "look at AEGIS_HSM_WRAPPING_KEY_LABEL and at the token's keys (pkcs11-tool --list-objects --login); "
+    "`aegis kek provision hsm --make-wrapping-key` makes one",
 )
 TWO_KEYS = final(
     KEKReason.CONFLICT,

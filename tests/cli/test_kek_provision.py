@@ -233,6 +233,10 @@ def test_output_is_a_new_file_of_mode_0600(capsys: pytest.CaptureFixture[str], t
         (["hsm"], 2, "AEGIS_HSM_PKCS11_LIB"),
         (["hsm", "--library", "x", "--token-label", "x", "--wrapping-key-label", "x"], 2, "--pin-file"),
         (["environment", "--private-key", "/nowhere"], 2, "/nowhere"),
+        (["kms"], 2, "--key-id"),
+        (["hsm", "--library", "x"], 2, "--token-label"),
+        (["environment", "--output", "/nowhere/kek.env"], 2, "/nowhere"),
+        (["environment", "--format", "kubernetes", "--secret-name", "Bad Name"], 2, "--secret-name"),
     ],
 )
 def test_missing_input_is_named(capsys: pytest.CaptureFixture[str], words: list[str], code: int, told: str) -> None:
@@ -256,6 +260,18 @@ def test_damaged_private_key_is_refused_without_showing_it(
         out, err = run(capsys, "environment", "--private-key", str(path), code=1)
         assert out == ""
         assert traces_of_key(kek_pair.private, err) == []
+
+
+@pytest.mark.hsm
+def test_output_that_cannot_be_written_is_refused_before_a_key_is_made(
+    capsys: pytest.CaptureFixture[str], hsm_options: list[str], tmp_path: Path
+) -> None:
+    """Else the token would hold a key for nothing, and the second try would find its label taken."""
+    path = tmp_path / "hsm.env"
+    path.write_text("an earlier one")
+    _, err = run(capsys, "hsm", *hsm_options, "--output", str(path), code=2)
+    assert "never overwritten" in err
+    run(capsys, "hsm", *hsm_options, "--output", str(tmp_path / "another.env"))
 
 
 @pytest.mark.kms
