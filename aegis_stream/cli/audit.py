@@ -18,18 +18,16 @@ from aegis_stream.cli._audit_report import as_csv, as_json, print_table, tell_pe
 from aegis_stream.cli._exit import OK, REFUSED
 from aegis_stream.cli._progress import EventProgress
 from aegis_stream.cli._public_keys import custodian_public_key
-from aegis_stream.custodian.override import CustodianKey, CustodianKeys
+from aegis_stream.control.custodians import custodian_keys
 from aegis_stream.custodian.override_audit import OverrideAudit
 from aegis_stream.custodian.provider import custodian_key_id
 from aegis_stream.errors import ConfigurationError
-from aegis_stream.keyring.entries import Role
 from aegis_stream.secret_files import write_secret_file
 from aegis_stream.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from aegis_stream.client.scan import Scan
     from aegis_stream.custodian.override_audit import PendingOverride
-    from aegis_stream.keyring.manifest import Manifest
 
 app = typer.Typer(no_args_is_help=True, help="Look back at what was decided.")
 
@@ -161,19 +159,6 @@ async def _judged(scan: Scan, key: str | None) -> Report:
             records += len(batch)
             progress.advance(events=len(batch))
     return report._replace(records=records)
-
-
-def custodian_keys(manifest: Manifest) -> CustodianKeys:
-    """Return the keys of both roles, the revoked ones too; not those that wait to take over."""
-    keys = {
-        role: [
-            CustodianKey(entry.public_key, entry.revoked_at)
-            for entry in manifest.custodians
-            if entry.role is role and entry.since <= manifest.issued_at
-        ]
-        for role in Role
-    }
-    return CustodianKeys(risk_lead=keys[Role.RISK_LEAD], security_lead=keys[Role.SECURITY_LEAD])
 
 
 def _make_folder(folder: Path | None) -> None:

@@ -2,12 +2,14 @@
 
 `Command.new` and `sign_command` make one, `approve` and `reject` answer it; `CommandBook` keeps what was read, `judge`
 tells where a command stands, `decide` what the rotation agent does about it, `differences` what that would change.
+`custodian_keys` are those of a manifest, to judge override events by.
 """
 
 from aegis_stream.control.approval import ApprovalState, Judgement, judge
 from aegis_stream.control.book import CommandBook
 from aegis_stream.control.cases import Case
 from aegis_stream.control.command import Command
+from aegis_stream.control.custodians import custodian_keys
 from aegis_stream.control.decision import Decision, decide, settle
 from aegis_stream.control.differences import differences
 from aegis_stream.control.draft import Terms
@@ -31,6 +33,7 @@ __all__ = [
     "Terms",
     "TopicKey",
     "approve",
+    "custodian_keys",
     "decide",
     "differences",
     "judge",

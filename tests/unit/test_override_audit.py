@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 
-from aegis_stream.custodian import BIP322Provider, CustodianKey, CustodianKeys, SigningKeypair
+from aegis_stream.control import CustodianSigner, custodian_keys, settle
+from aegis_stream.control.custody_arguments import ReplaceCustodian, Replacement
+from aegis_stream.custodian import BIP322Provider, CustodianKey, CustodianKeys, OverrideMarker, SigningKeypair
 from aegis_stream.custodian.override import combined_hash, signed_hash
 from aegis_stream.custodian.override_audit import OverrideAudit
 from aegis_stream.custodian.provider import custodian_key_id
 from aegis_stream.errors import OverrideReason
+from aegis_stream.keyring.entries import Role
 from aegis_stream.keyring.strict_json import time_text
 from aegis_stream.wire import b64encode
+from tests.support.control_world import RISK as WORLD_RISK
+from tests.support.control_world import SECURITY as WORLD_SECURITY
+from tests.support.control_world import World, custodian
 
 PROVIDER = BIP322Provider()
 RISK, SECURITY, NEW_RISK, STRANGER = (PROVIDER.generate_keypair() for _ in range(4))
@@ -148,3 +154,31 @@ def test_repeats_of_one_source_count_once() -> None:
         audit.add(event("a"), at=NOW, place="t/0/0", source="raw/0/7")
     audit.add(event("a"), at=NOW, place="t/0/1", source=None)
     assert len(audit.findings) == 2
+
+
+def test_marker_judges_by_the_custodians_of_the_manifest() -> None:
+    """A key that waits to take over counts not yet, and one that was replaced no more."""
+    world = World.new()
+    marker = OverrideMarker(lambda: custodian_keys(world.manifest), clock=lambda: world.now)
+    new = custodian("a new risk lead")
+    by_old, by_new = (signed_by(signer, WORLD_SECURITY) for signer in (WORLD_RISK, new))
+
+    def verdicts() -> list[object]:
+        return [marker(each)["override_verification"].get("reason") for each in (by_old, by_new)]
+
+    assert verdicts() == [None, OverrideReason.RISK_SIGNATURE]
+    world.run(ReplaceCustodian(Replacement(Role.RISK_LEAD, new.public)), WORLD_SECURITY, new_risk_lead=new)
+    assert verdicts() == [None, OverrideReason.RISK_SIGNATURE]
+    world.now += 73 * HOUR
+    settled = settle(world.manifest, now=world.now)
+    assert settled is not None
+    world.take(settled)
+    world.now += HOUR
+    by_old, by_new = (signed_by(signer, WORLD_SECURITY, since=world.now) for signer in (WORLD_RISK, new))
+    assert verdicts() == [OverrideReason.REVOKED, None]
+
+
+def signed_by(risk: CustodianSigner, security: CustodianSigner, *, since: dt.datetime = NOW) -> dict[str, Any]:
+    """Make an override event that two custodians of the tests' world have signed."""
+    pairs = [SigningKeypair(signer._private, signer.public) for signer in (risk, security)]
+    return event("of the world", risk=pairs[0], security=pairs[1], since=since)
