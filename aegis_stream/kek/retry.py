@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aegis_stream.errors import KEKUnavailableError
+from aegis_stream.errors import KEKReason, KEKUnavailableError
 from aegis_stream.kek.audit import AuditedKEK
 from aegis_stream.kek.choice import mentioned
+from aegis_stream.kek.daemon import in_daemon
 from aegis_stream.kek.provider import check_kek, get_kek_provider
 from aegis_stream.kek.variables import NEXT_PREFIX, PREFIX, Variables
 from aegis_stream.kek.wrapper import KEKWrapper
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from aegis_stream.kek.provider import KEKProvider
 
 _log = logging.getLogger("aegis_stream.kek")
+
+_PATIENCE_S = 30.0
+"""How long a keeper may be silent before it is said: KMS has given up by then, an HSM's library may never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,13 @@ async def wait_for_kek(
     """Return a provider that was loaded and checked, waiting without end while its keeper is away.
 
     `load` (for example `get_kek_provider`) runs in a thread, so the event loop goes on and can say "not ready";
-    `on_wait` hears why it waits.  Cancel the task to give up.  Raises at once what no waiting mends: KEKError,
+    `on_wait` hears why it waits, also where a call into a vendor's library does not return.  Cancel the task to give
+    up: the process can end then, whatever the call does.  Raises at once what no waiting mends: KEKError,
     KeyRefusedError, ConfigurationError.
     """
     for delay_s in backoff.delays_s():
         try:
-            return await asyncio.to_thread(_load_and_check, load)
+            return await _patiently(in_daemon(lambda: _load_and_check(load)), on_wait)
         except KEKUnavailableError as error:
             _log.warning("waiting for the KEK: %s; next try in %.1f s", error, delay_s)
             if on_wait is not None:
@@ -93,6 +98,27 @@ async def wait_for_kek(
         await asyncio.sleep(delay_s)
     msg = "the waits have no end"
     raise AssertionError(msg)
+
+
+async def _patiently(
+    loading: asyncio.Future[KEKProvider], on_wait: Callable[[KEKUnavailableError], None] | None
+) -> KEKProvider:
+    """Return the outcome of a load, and say at intervals that there is none yet: a second call would hang as well."""
+    waited_s = 0.0
+    try:
+        while not (await asyncio.wait({loading}, timeout=_PATIENCE_S))[0]:
+            waited_s += _PATIENCE_S
+            silence = KEKUnavailableError(
+                KEKReason.UNAVAILABLE,
+                f"the KEK's keeper has not answered for {waited_s:.0f} s",
+                remedy="look at the device, its service and the way there; if it answers and this goes on, start again",
+            )
+            _log.warning("waiting for the KEK: %s", silence)
+            if on_wait is not None:
+                on_wait(silence)
+        return loading.result()
+    finally:
+        loading.cancel()
 
 
 async def wait_for_keks(

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from aegis_stream.cli import main
 from aegis_stream.client import open_consumer
-from aegis_stream.kek import Backoff, wait_for_keks
+from aegis_stream.kek import Backoff, hsm_key, wait_for_keks
 from aegis_stream.kek.hsm_library import HsmLibrary
 from aegis_stream.kek.provision import HsmPlace, KEKKeypair, provision_hsm, provision_kms
 from aegis_stream.kek.secret import Secret
@@ -42,6 +42,7 @@ class Keeper(Protocol):
     """Where the KEK's private key is unwrapped, with a switch."""
 
     name: str
+    why: str
 
     def provision(self) -> Mapping[str, str]:
         """Make a KEK there; returns all variables of a reader."""
@@ -57,6 +58,7 @@ class Kms:
     """moto behind a gate."""
 
     name = "kms"
+    why = "AWS KMS cannot be reached"
 
     def __init__(self, moto: MotoKms, aws: pytest.MonkeyPatch) -> None:
         """Point AWS_ENDPOINT_URL_KMS at the gate."""
@@ -82,6 +84,7 @@ class Hsm:
     """A SoftHSM2 token whose folder can be taken away."""
 
     name = "hsm"
+    why = "no token has the label"
 
     def __init__(self, softhsm: SoftHsm, token: HsmToken) -> None:
         """Take a token."""
@@ -110,13 +113,14 @@ class Hsm:
 
 
 @pytest.fixture(params=[pytest.param("kms", marks=pytest.mark.kms), pytest.param("hsm", marks=pytest.mark.hsm)])
-def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
+def keeper(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keeper]:
     """Yield each keeper in turn; it is back at the end."""
     if request.param == "kms":
         kms = Kms(request.getfixturevalue("moto_kms"), request.getfixturevalue("aws"))
         yield kms
         kms.stop()
         return
+    monkeypatch.setattr(hsm_key, "_DELAYS_S", (0.1,))  # how long one call tries is proven elsewhere
     softhsm: SoftHsm = request.getfixturevalue("softhsm")
     yield Hsm(softhsm, softhsm.token(f"end to end {next(_numbers)}"))
     if (softhsm.tokens.parent / "unplugged").exists():
@@ -157,7 +161,10 @@ def deployment(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[Deployment]:
-    """Yield a deployment whose KEK is at the keeper, with its enricher running; the process is the reader's."""
+    """Yield a deployment whose KEK is at the keeper; the process is the reader's.
+
+    Its enricher gets ready while the keeper is away.
+    """
     for name in [name for name in os.environ if name.startswith("AEGIS_")]:
         monkeypatch.delenv(name)
     for name, value in keeper.provision().items():
@@ -173,8 +180,10 @@ def deployment(
     assert main(["keys", "init", "--out", str(tmp_path / "keys")]) == 0
     made = Deployment(tmp_path / "keys")
     monkeypatch.setenv("AEGIS_AGENT_PUBLIC_KEY_FILE", str(made.agent_key))
+    keeper.stop()
     with made.enricher:
         made.enricher.until_ready()
+        keeper.start()
         yield made
 
 
@@ -201,9 +210,10 @@ async def test_keeper_is_needed_at_a_readers_start_and_never_again(
         events = await deployment.send(4)
         reading = asyncio.create_task(read(4))
         async with asyncio.timeout(60):
-            while "waiting for the KEK: " not in caplog.text:  # noqa: ASYNC110 - the log is all it says
+            while caplog.text.count("waiting for the KEK: ") < 2:  # noqa: ASYNC110 - the log is all it says
                 await asyncio.sleep(0.02)
         assert not reading.done()
+        assert keeper.why in caplog.text
         keeper.start()
         assert await reading == events
 
