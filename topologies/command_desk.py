@@ -50,6 +50,10 @@ class CommandDesk:
         self._not_counting: dict[str, frozenset[tuple[str, CommandReason]]] = {}
         self._custody: _Custody = ()
 
+    def set_brokers_clear(self, after: dt.timedelta | None) -> None:
+        """Go by how long the topic's brokers hold what was overwritten; None: nobody can say."""
+        self._terms = replace(self._terms, brokers_clear=after)
+
     def offer(self, key: str, value: bytes | None, *, manifest: Manifest, live: bool = True) -> bool:
         """Take one record; returns True if it may bring a decision.
 

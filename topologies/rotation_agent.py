@@ -26,6 +26,7 @@ import structlog
 from aegis_stream.client.control_session import ControlSession
 from aegis_stream.client.control_writer import ControlWriter
 from aegis_stream.client.follow import ControlFollower
+from aegis_stream.client.topics.compaction import cleared_after
 from aegis_stream.control import TopicKey
 from aegis_stream.encryption import DEKRotator
 from aegis_stream.errors import AegisError, CommandRefusedError
@@ -128,6 +129,7 @@ class RotationAgent:
         writer = ControlWriter(self._connection, self._topic, deployment=self._deployment)
         async with writer, follower:
             await follower.wait_end(READ_S)
+            self._desk.set_brokers_clear(await cleared_after(self._connection, self._topic))
             manifest = judge_start(
                 self.keyring,
                 topic=self._topic,

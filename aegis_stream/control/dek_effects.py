@@ -72,10 +72,10 @@ def destroy_dek(draft: Draft, arguments: DestroyDek) -> None:
     draft.put_records([DekRecord(record.version, record.public_key, {})])
     draft.move([entry.version], DekState.DESTROYED)
     draft.revokes()
-    draft.brokers_clear_at = draft.now + draft.terms.brokers_clear
     draft.keks = tuple(sorted(record.wraps))
     draft.copies_attested = arguments.no_copies_attested
     draft.notes.append("its wraps are dropped from the current state")
+    draft.overwrites()
     if arguments.records_left is not None:
         draft.notes.append(f"forced: {arguments.records_left:,} records under it can never be read again")
     if not arguments.no_copies_attested:

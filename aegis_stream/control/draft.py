@@ -24,13 +24,13 @@ class Terms:
     """Times of a deployment that effects and results depend on.
 
     `veto`: how long a replacement without the old key waits.  `follower_grace`: how long a follower keeps an expired
-    manifest.  `brokers_clear`: after how long brokers no longer hold an overwritten record: twice the topic's
-    max.compaction.lag.ms, which first rolls and then cleans its segment, and some minutes.
+    manifest.  `brokers_clear`: after how long brokers no longer hold an overwritten record, None where nobody can
+    say; by default as `aegis topics create` sets the topic up.
     """
 
     veto: dt.timedelta = dt.timedelta(hours=72)
     follower_grace: dt.timedelta = dt.timedelta(hours=24)
-    brokers_clear: dt.timedelta = dt.timedelta(hours=2, minutes=10)
+    brokers_clear: dt.timedelta | None = dt.timedelta(hours=2, minutes=10)
 
 
 @dataclass(slots=True)
@@ -124,6 +124,16 @@ class Draft:
     def revokes(self) -> None:
         """Note by when every follower obeys: at the latest when the manifest it replaces is past life and grace."""
         self.binds_by = self.before.expires_at + self.terms.follower_grace
+
+    def overwrites(self) -> None:
+        """Note by when brokers no longer hold the records that change, or that nobody can say."""
+        if self.terms.brokers_clear is None:
+            self.notes.append(
+                "until when brokers hold the old record cannot be told: the control topic's max.compaction.lag.ms is "
+                "not bounded, or hidden from the agent"
+            )
+        else:
+            self.brokers_clear_at = self.now + self.terms.brokers_clear
 
 
 def refuse(reason: CommandReason, message: str, *, remedy: str = "") -> NoReturn:

@@ -75,7 +75,7 @@ def retire_kek(draft: Draft, arguments: RetireKek) -> None:
             trimmed.append(DekRecord(record.version, record.public_key, kept))
     draft.put_records(trimmed)
     draft.manifest = replace(draft.manifest, keks=others)
-    draft.brokers_clear_at = draft.now + draft.terms.brokers_clear
+    draft.overwrites()
 
 
 def _signed_for(version: DekVersion, sha256: str, envelope: Envelope | None) -> Rewrap:

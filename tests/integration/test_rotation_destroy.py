@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import time
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ async def test_record_of_a_destroyed_dek_is_gone_after_compaction(
         assert entry.state is DekState.DESTROYED
         assert result.brokers_clear_at is not None
         assert result.brokers_clear_at > utc_now()
+        assert result.brokers_clear_at <= result.decided_at + dt.timedelta(minutes=11), "as this topic's settings say"
         assert result.keks == (rotation.manifest.current_kek.id,)
         assert result.copies_attested is False
         assert "current state" in result.message

@@ -118,7 +118,7 @@ def _rights(settings: Settings) -> _Rights:
             (group, settings.application_id): read,
         },
         AclRole.ROTATOR: {
-            (topic, control): both,
+            (topic, control): (*both, AclOperation.DESCRIBE_CONFIGS),
             (transaction, writer_id(settings.deployment, AGENT_ROLE)): write,
         },
         AclRole.READER: {
