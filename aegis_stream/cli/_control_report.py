@@ -62,7 +62,7 @@ def _lines(shape: dict[str, Any]) -> Iterator[str]:
         yield f"would be refused: {shape['would_be_refused']}"
     for name, value in (shape["result"] or {}).items():
         if value != "":
-            yield f"result {name}: {value}"
+            yield f"result {name}: {_words(value) if isinstance(value, list) else value}"
 
 
 def _words(values: list[str]) -> str:

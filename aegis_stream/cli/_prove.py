@@ -20,6 +20,8 @@ from aegis_stream.wire import DekVersion
 if TYPE_CHECKING:
     from aegis_stream.settings import Settings
 
+_UNKNOWN = "unknown"
+
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="The DEK: `aegis keys list` shows it.")]
 
@@ -68,7 +70,7 @@ async def _look(settings: Settings, version: DekVersion) -> dict[str, Any]:
     for each, key in zip(remains, keys, strict=True):
         each["overwritten"] = last[key] > each["offset"]
         each["key"] = plain(key.decode("utf-8", "replace"))
-    state = "unknown" if entry is None else entry.state.value
+    state = _UNKNOWN if entry is None else entry.state.value
     return {
         "version": version.text,
         "state": state,
@@ -90,7 +92,8 @@ def _tell(found: dict[str, Any]) -> None:
         typer.echo(f"  offset {each['offset']}, written {each['written_at']}, under {', '.join(each['keks'])}{after}")
     if found["state"] != DekState.DESTROYED.value:
         say_error(f"it is not destroyed but {found['state']}")
-        say_hint(f"`aegis destroy {found['version']}`")
+        known = found["state"] != _UNKNOWN
+        say_hint(f"`aegis destroy {found['version']}`" if known else "`aegis keys list` shows what there is")
     elif found["remains"]:
         say_error("the brokers still hold it")
         if any(each["overwritten"] for each in found["remains"]):

@@ -78,6 +78,8 @@ def test_two_signatures_revoke_and_destroy(operators: Operators) -> None:
     remains = orjson.loads(found.out)["remains"]
     assert [each["keks"] for each in remains] == [[manifest.current_kek.id]]
     assert "compaction" in operators.aegis("keys", "prove-destroyed", first).err
+    assert [each["overwritten"] for each in remains] == [True]
+    assert "keys list" in operators.aegis("keys", "prove-destroyed", "dek-v99-20260101").err
     active = manifest.active.version.text
     assert "not destroyed but active" in operators.aegis("keys", "prove-destroyed", active).err
     assert operators.both("revoke", "--below", active)["state"] == "executed"
