@@ -7,6 +7,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from aegis_stream.kek.secret import Secret
 from aegis_stream.kek.single_flight import SingleFlight
 from aegis_stream.kek.wrapper import KEKWrapper
 
@@ -28,7 +29,7 @@ class CachingKEK(KEKWrapper):
         super().__init__(inner)
         self._size = size
         self._lock = Lock()
-        self._secrets: OrderedDict[bytes, bytes] = OrderedDict()
+        self._secrets: OrderedDict[bytes, Secret[bytes]] = OrderedDict()
         self._flights: SingleFlight[bytes] = SingleFlight()
 
     def decapsulate(self, encapsulation: bytes) -> bytes:
@@ -47,7 +48,7 @@ class CachingKEK(KEKWrapper):
             secret = self._secrets.get(name)
             if secret is not None:
                 self._secrets.move_to_end(name)
-            return secret
+            return None if secret is None else secret.reveal()
 
     def _ask(self, name: bytes, encapsulation: bytes) -> bytes:
         known = self._known(name)  # an earlier flight may have landed since the look
@@ -55,7 +56,7 @@ class CachingKEK(KEKWrapper):
             return known
         secret = self._inner.decapsulate(encapsulation)
         with self._lock:
-            self._secrets[name] = secret
+            self._secrets[name] = Secret(secret)
             while len(self._secrets) > self._size:
                 self._secrets.popitem(last=False)
         return secret

@@ -23,6 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 REGION = "eu-central-1"
+PLAINTEXT_MOST_BYTES = 4096
 _ARN_BYTES = 128
 
 
@@ -73,6 +74,7 @@ class KmsEndpoint:
         self.faults: list[Fault | None] = []
         self.requests: list[str] = []
         self.slow_s = 8.0
+        self.slept = 0
         self._keys: dict[str, bytes] = {}
         self._states: dict[str, str] = {}
         self._server: ThreadingHTTPServer | None = None
@@ -130,6 +132,8 @@ class KmsEndpoint:
             return 400, {"__type": "KMSInvalidStateException", "message": f"{arn} is pending deletion."}
         context = json.dumps(request.get("EncryptionContext", {}), sort_keys=True).encode()
         if action == "Encrypt":
+            if len(base64.b64decode(request["Plaintext"])) > PLAINTEXT_MOST_BYTES:
+                return 400, {"__type": "ValidationException", "message": "Member must have length <= 4096"}
             return 200, {"KeyId": arn, "CiphertextBlob": self._encrypt(arn, request["Plaintext"], context)}
         return self._decrypt(arn, base64.b64decode(request["CiphertextBlob"]), context)
 
@@ -178,6 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             if fault is Fault.SLOW:
                 time.sleep(self.kms.slow_s)
+                self.kms.slept += 1
             self._send_json(*self.kms.answer(action, request))
 
     def _send_json(self, status: int, body: dict[str, str]) -> None:

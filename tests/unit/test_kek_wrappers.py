@@ -31,7 +31,7 @@ from aegis_stream.kek import (
 from aegis_stream.kek.single_flight import SingleFlight
 from aegis_stream.kek.wrapper import KEKWrapper
 from aegis_stream.wire import b64encode
-from tests.support.leaks import told_by, traces_of
+from tests.support.leaks import dump, told_by, traces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +104,13 @@ def test_cache_asks_once(moody: Moody, probe: Encapsulated) -> None:
     provider.clear()
     provider.decapsulate(probe.encapsulation)
     assert moody.asked == 2
+
+
+def test_cache_shows_no_secret(moody: Moody, probe: Encapsulated) -> None:
+    """Each secret opens a DEK."""
+    caching = CachingKEK(moody)
+    caching.decapsulate(probe.encapsulation)
+    assert traces_of(probe.shared_secret, dump(caching)) == []
 
 
 def test_cache_asks_once_for_all_threads(moody: Moody, probe: Encapsulated) -> None:
