@@ -67,6 +67,7 @@ def test_doctor_shows_versions_and_tries_mechanisms(capsys: pytest.CaptureFixtur
     rows = look(capsys)
     for package in ("aegis-stream", "cryptography", "pqcrypto", "aiokafka", "boto3", "python-pkcs11"):
         assert rows[f"machine/{package}"]["found"][0].isdigit()
+    assert rows["machine/OpenSSL"]["found"].startswith("OpenSSL ")
     for mechanism in ("X25519 with ML-KEM-768", "Ed25519 with ML-DSA-44", "AES-256-GCM"):
         assert rows[f"machine/{mechanism}"]["found"] == "works"
     assert rows["clock/set"]["status"] == "ok"

@@ -177,6 +177,12 @@ def test_mistake_beside_the_pin_does_not_show_it(mistake: dict[str, object]) -> 
     assert "2468" not in told_by(caught.value)
 
 
+def test_pool_has_four_sessions_unless_asked() -> None:
+    """As the guide says; AEGIS_HSM_POOL_SIZE is another number."""
+    assert unloaded()._key_of_token._slots._initial_value == 4
+    assert unloaded(pool_size=2)._key_of_token._slots._initial_value == 2
+
+
 @pytest.mark.parametrize("size", [0, -1])
 def test_pool_without_sessions_is_refused(size: int) -> None:
     """Everybody would wait for a session for ever."""

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.backends.openssl.backend import backend
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from aegis_stream.cli._checks.check import Check, Status
@@ -33,6 +34,7 @@ def look_at_machine() -> Iterator[Check]:
     yield Check("machine", "aegis-stream", Status.OK, version("aegis-stream"))
     for package in _PACKAGES:
         yield Check("machine", package, Status.OK, version(package))
+    yield Check("machine", "OpenSSL", Status.OK, backend.openssl_version_text())
     for package, extra in _EXTRAS.items():
         yield Check("machine", package, Status.OK, _version(package) or f"not installed (extra {extra})")
     yield _engine()
