@@ -45,14 +45,14 @@ class RemoteKEK(HeldKEK, ABC):
         self._key()
 
     def _key(self) -> HybridPrivateKey:
-        if self._private is None:
-            self._private = self._flight.do("load", self._load)
-        return self._private
+        return self._private or self._flight.do("load", self._load)
 
     def _load(self) -> HybridPrivateKey:
         if self._private is not None:  # loaded between the look and the flight
             return self._private
-        return load_private_key(self._unwrap(), public=self._public, source=f"the key that {self.name} unwrapped")
+        source = f"the key that {self.name} unwrapped"
+        self._private = load_private_key(self._unwrap(), public=self._public, source=source)  # before others may ask
+        return self._private
 
     @abstractmethod
     def _unwrap(self) -> Secret[bytes]:

@@ -95,16 +95,17 @@ def test_choice_is_said(configurable: Custody, kek_pair: HybridKeypair, caplog: 
     assert " is set" in caplog.text
 
 
+@pytest.mark.parametrize("prefix", PREFIXES)
 def test_secrets_leave_the_environment_where_asked(
-    configurable: Custody, kek_pair: HybridKeypair, monkeypatch: pytest.MonkeyPatch
+    configurable: Custody, kek_pair: HybridKeypair, monkeypatch: pytest.MonkeyPatch, prefix: str
 ) -> None:
     """Child processes and later dumps must not find them, and the next call must still get a provider."""
-    for name, value in configurable.variables(configurable.blob(kek_pair), kek_pair.public).items():
+    for name, value in configurable.variables(configurable.blob(kek_pair), kek_pair.public, prefix=prefix).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AEGIS_KEK_CLEAR_ENVIRONMENT", "1")
-    first = get_kek_provider()
-    assert [name for name in configurable.secret_variables if f"AEGIS_{name}" in os.environ] == []
-    again = get_kek_provider()
+    first = get_kek_provider(prefix=prefix)
+    assert [name for name in configurable.secret_variables if f"{prefix}{name}" in os.environ] == []
+    again = get_kek_provider(prefix=prefix)
     check_kek(again)
     assert again.kek_id == first.kek_id
     assert configurable.secret_variables == frozenset() or again is first

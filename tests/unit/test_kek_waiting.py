@@ -1,14 +1,16 @@
-"""Waiting for a keeper whose library neither answers nor fails."""
+"""Waiting for a keeper that neither answers nor fails, and for none."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aegis_stream.kek import InMemoryKEKProvider, check_kek, retry, wait_for_kek
+from aegis_stream.errors import KEKError, KEKReason
+from aegis_stream.kek import InMemoryKEKProvider, check_kek, retry, wait_for_kek, wait_for_keks
 
 if TYPE_CHECKING:
     from aegis_stream.errors import KEKUnavailableError
@@ -60,3 +62,13 @@ async def test_slow_keeper_is_taken_when_it_answers(kek_pair: HybridKeypair, mon
     provider = await wait_for_kek(load, on_wait=lambda _: slow.set())
     check_kek(provider)
     assert loads == [1]
+
+
+async def test_readers_never_take_a_key_in_memory_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader without a KEK must say so: one made in memory opens nothing."""
+    for name in [name for name in os.environ if name.startswith("AEGIS_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(KEKError) as caught:
+        await wait_for_keks()
+    assert caught.value.reason == KEKReason.NOT_CONFIGURED
+    assert "aegis kek provision" in caught.value.remedy
