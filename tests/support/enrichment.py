@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime as dt
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ SESSION_SEED = bytes(range(32))
 PSEUDONYM_KEY = bytes(range(32, 64))
 RAW_BYTES = 1_048_588
 """Kafka's own max.message.bytes."""
+MARKERS_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,12 +161,22 @@ class Stage:
         return sorted(found, key=lambda record: (record.partition, record.offset))
 
     async def read_all(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
-        """Return every record that a topic holds now, without what an aborted transaction left there."""
+        """Return every record that a topic holds now, without what an aborted transaction left there.
+
+        A commit is acknowledged before its markers are on every partition, and until then its records do not show; a
+        transaction that somebody has left open is not waited for.
+        """
         async with AIOKafkaConsumer(**self.connection, isolation_level="read_committed") as consumer:
             places = [TopicPartition(topic, number) for number in range(self._count(topic))]
             consumer.assign(places)
             await consumer.seek_to_beginning()
             ends = await consumer.end_offsets(places)
+            async with AIOKafkaConsumer(**self.connection) as plain:
+                whole = await plain.end_offsets(places)
+            deadline = time.monotonic() + MARKERS_S
+            while ends != whole and time.monotonic() < deadline:
+                await asyncio.sleep(0.05)
+                ends = await consumer.end_offsets(places)
             found: list[ConsumerRecord[bytes, bytes]] = []
             while [place for place, end in ends.items() if await consumer.position(place) < end]:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
