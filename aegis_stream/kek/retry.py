@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aegis_stream.errors import KEKReason, KEKUnavailableError
+from aegis_stream.errors import KEKUnavailableError
 from aegis_stream.kek.audit import AuditedKEK
 from aegis_stream.kek.choice import mentioned
-from aegis_stream.kek.daemon import in_daemon
+from aegis_stream.kek.daemon import in_daemon, silent_for
 from aegis_stream.kek.provider import check_kek, get_kek_provider
 from aegis_stream.kek.variables import NEXT_PREFIX, PREFIX, Variables
 from aegis_stream.kek.wrapper import KEKWrapper
@@ -90,7 +90,7 @@ async def wait_for_kek(
     """
     for delay_s in backoff.delays_s():
         try:
-            return await _patiently(in_daemon(lambda: _load_and_check(load)), on_wait)
+            return await _patiently(asyncio.wrap_future(in_daemon(lambda: _load_and_check(load))), on_wait)
         except KEKUnavailableError as error:
             _log.warning("waiting for the KEK: %s; next try in %.1f s", error, delay_s)
             if on_wait is not None:
@@ -108,11 +108,7 @@ async def _patiently(
     try:
         while not (await asyncio.wait({loading}, timeout=_PATIENCE_S))[0]:
             waited_s += _PATIENCE_S
-            silence = KEKUnavailableError(
-                KEKReason.UNAVAILABLE,
-                f"the KEK's keeper has not answered for {waited_s:.0f} s",
-                remedy="look at the device, its service and the way there; if it answers and this goes on, start again",
-            )
+            silence = silent_for(waited_s)
             _log.warning("waiting for the KEK: %s", silence)
             if on_wait is not None:
                 on_wait(silence)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aegis_stream.cli import main
+from aegis_stream.cli._checks import custody as custody_checks
 from aegis_stream.hybrid import HybridKEM
 from aegis_stream.wire import b64encode, kek_id
 from tests.support.custody import EnvironmentCustody, HsmCustody, KmsCustody
@@ -186,6 +188,21 @@ def test_kms_in_trouble_is_not_safe(capsys: pytest.CaptureFixture[str], kms_in_t
     row = look(capsys)["kek/provider"]
     assert row["status"] == "failed"
     assert kms_in_trouble in row["remedy"]
+
+
+def test_keeper_that_never_answers_is_a_failure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call into a PKCS#11 library may not return; a doctor who waits with it tells nothing."""
+    hung = threading.Event()
+    monkeypatch.setattr(custody_checks, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(custody_checks, "get_kek_provider", lambda **_: hung.wait())
+    monkeypatch.setenv("AEGIS_MASTER_KEK_PUBLIC", "x")
+    monkeypatch.setenv("AEGIS_MASTER_KEK_PRIVATE", "x")
+    row = look(capsys, "--for", "reader")["kek/provider"]
+    hung.set()
+    assert row["status"] == "failed"
+    assert "has not answered" in row["found"]
 
 
 @pytest.mark.hsm

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aegis_stream.cli._checks.check import Check, Role, Status, failed, guarded, skipped
 from aegis_stream.errors import AegisError, KEKReason
 from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
 from aegis_stream.kek import KEKProvider, check_kek, choice, get_kek_provider
+from aegis_stream.kek.daemon import in_daemon, silent_for
 from aegis_stream.kek.probe import probe_keeper
 from aegis_stream.kek.variables import NEXT_PREFIX, PREFIX, Variables
 from aegis_stream.wrapping import unwrap_dek, wrap_dek
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+_Result = TypeVar("_Result")
 _AREA = "kek"
+_PATIENCE_S = 60.0  # KMS has given up long before; a call into an HSM's library may never return
 _PROBE_VERSION = "dek-v1-20260101"
 
 
@@ -56,8 +60,7 @@ def _look(variables: Variables, role: Role | None, keks: list[KEKProvider]) -> I
         return
     try:
         chosen = choice.choose(variables)
-        provider = get_kek_provider(prefix=variables.prefix, allow_in_memory=False)
-        check_kek(provider)
+        provider = _in_time(lambda: _load(variables.prefix))
     except AegisError as error:
         yield failed(_AREA, what, error)
         return
@@ -77,6 +80,20 @@ def _look(variables: Variables, role: Role | None, keks: list[KEKProvider]) -> I
         )
     yield from guarded(_AREA, f"{what}: a DEK", lambda: _dek(provider, what))
     yield from _keeper(variables, chosen.name, what)
+
+
+def _load(prefix: str) -> KEKProvider:
+    provider = get_kek_provider(prefix=prefix, allow_in_memory=False)
+    check_kek(provider)
+    return provider
+
+
+def _in_time(call: Callable[[], _Result]) -> _Result:
+    """Return what a call to the keeper returns.  Raises as it does, and KEKUnavailableError: it does not return."""
+    outcome = in_daemon(call)
+    if not wait([outcome], timeout=_PATIENCE_S).done:
+        raise silent_for(_PATIENCE_S)
+    return outcome.result()
 
 
 def _none(role: Role | None, what: str) -> Check:
@@ -101,7 +118,7 @@ def _dek(provider: KEKProvider, what: str) -> Iterator[Check]:
 def _keeper(variables: Variables, name: str, what: str) -> Iterator[Check]:
     row = f"{what}: keeper"
     try:
-        by = probe_keeper(variables, name)
+        by = _in_time(lambda: probe_keeper(variables, name))
     except AegisError as error:
         if error.reason == KEKReason.DENIED:  # the provider was loaded, so kms:Decrypt is there
             yield Check(_AREA, row, Status.WARNING, "may decrypt, not encrypt", "enough for a reader; not to provision")
