@@ -10,12 +10,10 @@ import typer
 from aegis_stream.cli._exit import say_hint
 from aegis_stream.cli._how import How, with_how
 from aegis_stream.cli._issue import issue
+from aegis_stream.cli._pair_files import write_pair
 from aegis_stream.cli._public_keys import public_key
 from aegis_stream.control.custody_arguments import ReplaceAgentKey
-from aegis_stream.errors import ConfigurationError
-from aegis_stream.secret_files import write_secret_file
 from aegis_stream.signature import AgentSigner, HybridSignature, check_agent_public
-from aegis_stream.wire import b64encode
 
 OutOption = Annotated[
     Path,
@@ -38,11 +36,7 @@ def new_agent(*, out: OutOption) -> None:
     Example: `aegis keys new-agent --out agent-signing-2.key`
     """
     signer = AgentSigner.from_seed(HybridSignature.generate_keypair().private)
-    public_file = out.with_suffix(".pub") if out.suffix == ".key" else out.with_name(out.name + ".pub")
-    if public_file.exists():
-        raise ConfigurationError(f"the file {public_file} exists already", remedy="choose another --out")
-    write_secret_file(out, b64encode(signer.export()))
-    public_file.write_text(b64encode(signer.public) + "\n", encoding="ascii")
+    public_file = write_pair(out, private=signer.export(), public=signer.public)
     typer.echo(f"aegis: wrote {out} (private, AEGIS_AGENT_SIGNING_KEY_FILE) and {public_file} (public)", err=True)
     typer.echo(signer.key_id)
 

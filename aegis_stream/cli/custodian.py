@@ -15,6 +15,7 @@ import orjson
 import typer
 
 from aegis_stream.cli import _custody
+from aegis_stream.cli._pair_files import write_pair
 from aegis_stream.cli._private_key import KeyOption, read_private_key
 from aegis_stream.cli._streams import STANDARD, reading
 from aegis_stream.custodian import (
@@ -25,7 +26,6 @@ from aegis_stream.custodian import (
     encode_simple,
 )
 from aegis_stream.errors import ConfigurationError, KeyReason, KeyRefusedError, OverrideReason
-from aegis_stream.secret_files import write_secret_file
 from aegis_stream.wire import b64encode
 
 app = typer.Typer(no_args_is_help=True, help="Make and show custodians' keys, and sign with them.")
@@ -58,13 +58,7 @@ def new(*, out: OutOption, json: JsonOption = False) -> None:
     Example: `aegis custodian new --out risk-lead.key`
     """
     keys = BIP322Provider().generate_keypair()
-    public_file = out.with_suffix(".pub") if out.suffix == ".key" else out.with_name(out.name + ".pub")
-    _write_new(public_file, b64encode(keys.public))
-    try:
-        write_secret_file(out, b64encode(keys.private))
-    except ConfigurationError:
-        public_file.unlink()
-        raise
+    public_file = write_pair(out, private=keys.private, public=keys.public)
     typer.echo(f"aegis: wrote {out} (private, keep it) and {public_file} (public, hand it over)", err=True)
     _print(keys.public, json=json)
 
@@ -109,17 +103,6 @@ def sign(
     message_hash = _hash_of(digest) if override is None else _hash_of_override(override)
     signature = BIP322Provider().sign(read_private_key(key), message_hash)
     typer.echo(encode_simple(signature) if bip322 else b64encode(signature))
-
-
-def _write_new(path: Path, text: str) -> None:
-    problem = ""
-    try:
-        with path.open("x", encoding="ascii") as file:
-            file.write(text + "\n")
-    except OSError as error:
-        problem = error.strerror or "no reason given"
-    if problem:
-        raise ConfigurationError(f"the file {path} cannot be written ({problem})", remedy="choose another --out")
 
 
 def _print(public_key: bytes, *, json: bool) -> None:

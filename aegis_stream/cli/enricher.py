@@ -10,10 +10,10 @@ import typer
 
 from aegis_stream.cli._how import How, JsonOption, with_how
 from aegis_stream.cli._issue import issue
+from aegis_stream.cli._pair_files import write_pair
 from aegis_stream.cli._public_keys import public_key
 from aegis_stream.control.arguments import SIGNER_ID, EnrolEnricher, RetireEnricher, RevokeEnricher
 from aegis_stream.errors import ConfigurationError
-from aegis_stream.secret_files import write_secret_file
 from aegis_stream.session_signer import SessionSigner
 from aegis_stream.signature import check_ed25519_public
 from aegis_stream.wire import b64encode
@@ -42,11 +42,7 @@ def new(*, out: OutOption, json: JsonOption = False) -> None:
     Example: `aegis enricher new --out session-signing-west.key`
     """
     signer = SessionSigner.generate()
-    public_file = out.with_suffix(".pub") if out.suffix == ".key" else out.with_name(out.name + ".pub")
-    if public_file.exists():
-        raise ConfigurationError(f"the file {public_file} exists already", remedy="choose another --out")
-    write_secret_file(out, b64encode(signer.export_seed()))
-    public_file.write_text(b64encode(signer.public) + "\n", encoding="ascii")
+    public_file = write_pair(out, private=signer.export_seed(), public=signer.public)
     typer.echo(f"aegis: wrote {out} (private, AEGIS_SESSION_SIGNING_KEY_FILE) and {public_file} (public)", err=True)
     if json:
         typer.echo(orjson.dumps({"id": signer.key_id, "public_key": b64encode(signer.public)}))

@@ -67,6 +67,22 @@ def test_new_overwrites_nothing_and_leaves_nothing_half_done(aegis: CommandLine,
     assert (tmp_path / "plain.pub").exists()
 
 
+@pytest.mark.parametrize("command", [("custodian", "new"), ("enricher", "new"), ("keys", "new-agent")], ids=" ".join)
+def test_private_key_never_gets_the_name_of_a_public_one(
+    aegis: CommandLine, tmp_path: Path, command: tuple[str, str]
+) -> None:
+    """It would be handed over; and of a pair nothing is left where one half cannot be written."""
+    ended = aegis(*command, "--out", tmp_path / "lead.pub")
+    assert (ended.code, "lead.key" in ended.err) == (2, True)
+    (tmp_path / "taken.key").write_text("x")
+    (tmp_path / "other.pub").mkdir()
+    for name in ("taken.key", "other.key"):
+        assert aegis(*command, "--out", tmp_path / name).code == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"taken.key", "other.pub"}
+    assert aegis(*command, "--out", tmp_path / "lead.key").code == 0
+    assert stat.S_IMODE((tmp_path / "lead.key").stat().st_mode) == 0o600
+
+
 def test_show_prints_the_public_key_alone(aegis: CommandLine, key: Path) -> None:
     """On standard output, so that it can be piped into a file."""
     ended = aegis("custodian", "show", "--key", key)
