@@ -28,6 +28,10 @@ def print_table(shown: dict[str, Any]) -> None:
     console.print(_table(shown["deks"], ("version", "state", "age", "policy", "sessions", "record", "keks"), _dek_row))
     console.print(_table(shown["keks"], ("kek", "state"), lambda kek: (kek["id"], kek["state"])))
     signers = [{"kind": kind, **key} for kind in ("enrichers", "custodians", "agents") for key in shown[kind]]
+    for key in signers:
+        key["waits"] = key.get("since", "") > shown["issued_at"]
+    if shown["recovery_key_id"] is not None:
+        signers.append({"kind": "recovery", "id": shown["recovery_key_id"]})
     console.print(_table(signers, ("signing key", "of", "state", "for"), _signer_row))
     if shown["freshness"] != Freshness.FRESH:
         say_error(f"the manifest expired at {shown['expires_at']}")
@@ -61,7 +65,12 @@ def _signer_row(key: dict[str, Any]) -> tuple[str, ...]:
     if key["kind"] == "enrichers":
         return key["id"], "enricher", key["state"], f"v{key['first_n']} to {_last(key)}"
     if key["kind"] == "custodians":
-        return "", key["role"], key["state"], f"since {key['since']}"
+        if "revoked_at" in key:
+            return key["id"], key["role"], key["state"], f"revoked {key['revoked_at']}"
+        state, told = ("waiting", "from") if key["waits"] else (key["state"], "since")
+        return key["id"], key["role"], state, f"{told} {key['since']}"
+    if key["kind"] == "recovery":
+        return key["id"], "recovery", "current", "ends a wait for a veto"
     return key["id"], "agent", key["state"], "manifests"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aegis_stream.custodian.provider import custodian_key_id
 from aegis_stream.keyring.strict_json import time_text
 
 if TYPE_CHECKING:
@@ -27,9 +28,12 @@ def report(keyring: Keyring, manifest: Manifest, *, now: dt.datetime) -> dict[st
         "keks": [{"id": entry.id, "state": entry.state.value} for entry in manifest.keks],
         "policies": [policy.to_json() for policy in manifest.policies],
         "enrichers": [_without_key(entry.to_json()) for entry in manifest.enrichers],
-        "custodians": [_without_key(entry.to_json()) for entry in manifest.custodians],
+        "custodians": [
+            {"id": custodian_key_id(entry.public_key), **_without_key(entry.to_json())} for entry in manifest.custodians
+        ],
         "agents": [_without_key(entry.to_json()) for entry in manifest.agents],
         "recovery_key": manifest.recovery_key is not None,
+        "recovery_key_id": None if manifest.recovery_key is None else custodian_key_id(manifest.recovery_key),
         "refused": {reason.value: count for reason, count in sorted(keyring.refused.items()) if count},
     }
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aegis_stream.cli import main
-from aegis_stream.custodian import BIP322Provider
-from aegis_stream.wire import b64encode
+from aegis_stream.custodian import BIP322Provider, custodian_key_id
+from aegis_stream.wire import b64decode, b64encode
 from tests.support.control_topic import make_topic, publish
 from tests.support.keyrings import AGENT, Deployment
 
@@ -65,11 +65,14 @@ def test_list_shows_what_init_was_given(
     assert 0 <= dek["age_s"] < 600
     assert shown["policies"][0]["names"] == ["iban"]
     assert [key["role"] for key in shown["custodians"]] == ["risk-lead", "security-lead"]
+    publics = [b64decode((tmp_path / f"{name}.pub").read_text().strip()) for name in ("risk", "security", "recovery")]
+    ids = [*(key["id"] for key in shown["custodians"]), shown["recovery_key_id"]]
+    assert ids == [custodian_key_id(public) for public in publics]
     assert [key["first_n"] for key in shown["enrichers"]] == [1, 1]
     assert shown["keks"] == [{"id": dek["keks"][0], "state": "current"}]
     assert main(["keys", "list"]) == 0
     table = capsys.readouterr().out
-    for text in (dek["version"], "active", "wide", "risk-lead", "0 min"):
+    for text in (dek["version"], "active", "wide", "risk-lead", "0 min", *ids):
         assert text in table
 
 

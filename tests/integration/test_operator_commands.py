@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
+from aegis_stream.custodian import custodian_key_id
 from aegis_stream.hybrid import HybridKEM
 from aegis_stream.keyring.entries import DekState, KeyState, Role
 from aegis_stream.secret_files import write_secret_file
-from aegis_stream.wire import b64encode, kek_id
+from aegis_stream.wire import b64decode, b64encode, kek_id
 from tests.support.command_line import CommandLine
 from tests.support.control_topic import read_all, write
 from tests.support.operators import Operators, Place, running_agent
@@ -194,6 +195,9 @@ def test_replacement_without_the_old_key_waits_and_may_be_vetoed(operators: Oper
     assert shape["state"] == "WAITING"
     assert "effective_at" in shape["result"]  # type: ignore[operator]
     assert "WAITING" in operators.aegis("control", "log").out.decode()
+    usurper = custodian_key_id(b64decode(new.read_text().strip()))
+    waits = [line for line in operators.aegis("keys", "list").out.decode().splitlines() if usurper in line]
+    assert [(" waiting " in line, " from 20" in line) for line in waits] == [(True, True)]
     ended = operators.aegis("rotate", "--yes", "--key", operators.key("risk-lead"))
     assert (ended.code, "whose key is being replaced" in ended.err) == (1, True)
     shape = operators.ask("control", "reject", command["id"], "--reason", "I have my key", by="risk-lead")
