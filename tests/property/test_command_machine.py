@@ -60,4 +60,4 @@ class CommandMachine(ControlMachine):
 
 
 TestCommandMachine = CommandMachine.TestCase
-TestCommandMachine.settings = settings(stateful_step_count=25, max_examples=settings.default.max_examples // 3)
+TestCommandMachine.settings = settings(stateful_step_count=25, max_examples=settings.default.max_examples // 4)

@@ -131,7 +131,7 @@ class ModelledReader:
         lie = replace(world.manifest, sequence=world.manifest.sequence + 50, expires_at=world.now + VETO)
         signers = (STRANGER, HalfSigner(world.agent))
         lies = [Envelope.sign(Kind.MANIFEST, lie.to_payload(), [signer]).to_bytes() for signer in signers]
-        return (None, b"garbage", *lies)[number % 4]
+        return (*reversed(lies), None, b"garbage")[number % 4]
 
     def _encrypt_under_new_deks(self) -> None:
         """Make an event under every DEK once it is there, with the public key that its manifest names."""
