@@ -12,7 +12,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 type Done<R> = Result<R, Box<dyn Any + Send>>;
 
 /// The caller comes back to take results over about this often in a batch, for it must get the interpreter's lock.
-const VISITS: usize = 8;
+const VISITS: usize = 16;
 
 struct Board<R> {
     state: Mutex<State<R>>,

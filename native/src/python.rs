@@ -95,7 +95,7 @@ impl Random {
 }
 
 /// Events that one thread takes at a time where several work.
-const PIECE: usize = 8;
+const PIECE: usize = 4;
 
 /// A batch in pieces: the whole as one where one thread works.
 fn pieces<I>(inputs: &[I], threads: usize) -> Vec<&[I]> {
