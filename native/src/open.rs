@@ -5,6 +5,7 @@ use crate::fields::{head, is_timestamp, Head};
 use crate::json::{quote, Scanner};
 use crate::policy::Policy;
 use crate::protect::{event_id, place, set_tag};
+use crate::room::Room;
 use crate::usual::Usual;
 use crate::walk::{Read, Walk};
 use crate::{guarded, HandedBack, Outcome};
@@ -70,17 +71,18 @@ pub fn head_of(text: &[u8]) -> Outcome<Head<'_>> {
     head(&mut Scanner::new(text))
 }
 
-/// Open one event of a known session.
+/// Open one event of a known session.  room: what the event before left.
 ///
 /// # Errors
 /// It is of another session, or whatever is unusual, which includes all that a reader must refuse.
-pub fn open(raw: &[u8], known: &Known) -> Outcome<Opened> {
-    guarded(|| judge(raw, known))
+pub fn open(raw: &[u8], known: &Known, room: &mut Room) -> Outcome<Opened> {
+    guarded(|| judge(raw, known, room))
 }
 
-fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
+fn judge(raw: &[u8], known: &Known, room: &mut Room) -> Outcome<Opened> {
     let policy = known.policy.as_ref();
-    let mut walk = Walk::reading(Scanner::checked(raw)?, policy, known.usual.as_ref());
+    let Room { places, mut bound, mut aad, drawn, mut commitments, mut order } = std::mem::take(room).emptied();
+    let mut walk = Walk::reading(Scanner::checked(raw)?, policy, known.usual.as_ref(), places);
     walk.run(LEVELS)?;
     let Some(Read { fields, head: Some(head), .. }) = walk.read.take() else {
         return Err(HandedBack);
@@ -98,9 +100,7 @@ fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
     }
 
     let mut own_id = Vec::new();
-    let mut bound = Vec::with_capacity(128);
     binding(&mut bound, head.id, head.src, &event_id(&walk, raw, policy, &mut own_id))?;
-    let mut aad = Vec::with_capacity(256);
     lp(&mut aad, b"aegis-stream/v1/field")?;
     lp(&mut aad, head.dek)?;
     aad.extend_from_slice(&bound);
@@ -110,15 +110,15 @@ fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
     ours.update(&aad);
 
     // What is cut, and what stands in the place of each field: no value is longer than its ciphertext, but for escapes.
-    let cut_out: usize = walk.targets.iter().map(|target| target.span.len()).sum::<usize>() + walk.top.aegis_cut.len();
+    let cut_out: usize =
+        walk.places.targets.iter().map(|target| target.span.len()).sum::<usize>() + walk.top.aegis_cut.len();
     let values: usize = fields.iter().map(|field| field.ciphertext.len()).sum();
     let mut out = Zeroizing::new(Vec::with_capacity((raw.len() + values).saturating_sub(cut_out)));
     let mut copied = walk.top.object.start;
-    let mut commitments = Vec::with_capacity(fields.len());
     // Large enough for any field, so that it never moves and leaves a copy of a plaintext behind.
     let largest = fields.iter().map(|field| field.ciphertext.len()).max().unwrap_or(0);
     let mut blob = Zeroizing::new(Vec::with_capacity(largest));
-    for (index, (target, field)) in walk.targets.iter().zip(&fields).enumerate() {
+    for (index, (target, field)) in walk.places.targets.iter().zip(&fields).enumerate() {
         if index == walk.top.aegis_after {
             cut(&mut out, raw, &mut copied, &walk.top.aegis_cut);
         }
@@ -143,11 +143,12 @@ fn judge(raw: &[u8], known: &Known) -> Outcome<Opened> {
         cut(&mut out, raw, &mut copied, &walk.top.aegis_cut);
     }
     out.extend_from_slice(&raw[copied..=walk.top.object.end]);
-    let tag = set_tag(&known.keys, head.dek, &bound, &walk, &commitments)?;
+    let tag = set_tag(&known.keys, head.dek, &bound, &walk, &commitments, &mut order)?;
     if !is_hex_of(head.set, &tag) {
         return Err(HandedBack);
     }
     let source = (!head.src.is_empty()).then(|| String::from_utf8_lossy(head.src).into_owned());
+    *room = Room { places: walk.places, bound, aad, drawn, commitments, order };
     Ok(Opened { event: std::mem::take(&mut *out), source })
 }
 

@@ -3,6 +3,7 @@
 use crate::crypto::{self, binding, hex, hex_of, lp, EventId, Keys, HASH, JSON, LAYOUT, NONCE, STRING};
 use crate::json::{compact, unescape, Scanner};
 use crate::policy::Policy;
+use crate::room::Room;
 use crate::usual::field_up_to_ciphertext;
 use crate::walk::{Target, Walk};
 use crate::{guarded, HandedBack, Outcome};
@@ -45,6 +46,7 @@ pub struct Limits {
 pub struct Made {
     pub text: Vec<u8>,
     pub by_label: Vec<u64>,
+    pub room: Room,
 }
 
 /// Protect one event: append it to `made`, take what it used from `limits`, and return where it ends.
@@ -83,26 +85,26 @@ fn append(
     made: &mut Made,
     random: &mut dyn FnMut(&mut [u8]) -> Outcome<()>,
 ) -> Outcome<usize> {
-    let mut walk = Walk::new(Scanner::checked(raw)?, policy);
+    let Room { places, mut bound, mut aad, mut drawn, mut commitments, mut order } =
+        std::mem::take(&mut made.room).emptied();
+    let mut walk = Walk::new(Scanner::checked(raw)?, policy, places);
     walk.run(LEVELS)?;
     if walk.top.aegis.is_some() {
         return Err(HandedBack);
     }
-    let count = walk.targets.len();
-    let size: usize = walk.targets.iter().map(|target| target.span.len() + BLOCK).sum();
+    let count = walk.places.targets.len();
+    let size: usize = walk.places.targets.iter().map(|target| target.span.len() + BLOCK).sum();
     if count as u64 > limits.fields || size as u64 > limits.plaintext_bytes {
         return Err(HandedBack);
     }
-    let mut drawn = vec![0; ID + NONCE * count];
+    drawn.resize(ID + NONCE * count, 0);
     random(&mut drawn)?;
     let (id, nonces) = drawn.split_at(ID);
     let mut identity = [0; 2 * ID];
     hex(&mut identity, id);
 
     let mut own_id = Vec::new();
-    let mut bound = Vec::with_capacity(128);
     binding(&mut bound, &identity, src, &event_id(&walk, raw, policy, &mut own_id))?;
-    let mut aad = Vec::with_capacity(256);
     lp(&mut aad, b"aegis-stream/v1/field")?;
     lp(&mut aad, session.dek_version.as_bytes())?;
     aad.extend_from_slice(&bound);
@@ -113,12 +115,11 @@ fn append(
 
     let out = &mut made.text;
     let begin = out.len();
-    let mut commitments: Vec<[u8; HASH]> = Vec::with_capacity(count);
     // Large enough for any value, so that it never moves and leaves a copy behind.
-    let largest = walk.targets.iter().map(|target| target.span.len()).max().unwrap_or(0);
+    let largest = walk.places.targets.iter().map(|target| target.span.len()).max().unwrap_or(0);
     let mut blob = Zeroizing::new(Vec::with_capacity(largest + BLOCK + crypto::HEAD + crypto::TAG));
     let mut copied = walk.top.object.start;
-    for (target, nonce) in walk.targets.iter().zip(nonces.chunks_exact(NONCE)) {
+    for (target, nonce) in walk.places.targets.iter().zip(nonces.chunks_exact(NONCE)) {
         blob.clear();
         plaintext(&mut blob, &raw[target.span.clone()], nonce);
         aad.truncate(prefix);
@@ -147,7 +148,7 @@ fn append(
     out.extend_from_slice(&session.head);
     out.extend_from_slice(&identity);
     out.extend_from_slice(b"\",\"set\":\"");
-    let tag = set_tag(&session.keys, session.dek_version.as_bytes(), &bound, &walk, &commitments)?;
+    let tag = set_tag(&session.keys, session.dek_version.as_bytes(), &bound, &walk, &commitments, &mut order)?;
     out.extend_from_slice(&hex_of(&tag));
     if !src.is_empty() {
         out.extend_from_slice(b"\",\"src\":\"");
@@ -159,13 +160,14 @@ fn append(
     }
     limits.fields -= count as u64;
     limits.plaintext_bytes -= size as u64;
-    for target in &walk.targets {
+    for target in &walk.places.targets {
         let label = target.label as usize;
         if made.by_label.len() <= label {
             made.by_label.resize(label + 1, 0);
         }
         made.by_label[label] += 1;
     }
+    made.room = Room { places: walk.places, bound, aad, drawn, commitments, order };
     Ok(made.text.len())
 }
 
@@ -206,7 +208,7 @@ fn plaintext(blob: &mut Vec<u8>, value: &[u8], nonce: &[u8]) {
     }
 }
 
-/// The set tag: over the commitments in the order of their paths' bytes.
+/// The set tag: over the commitments in the order of their paths' bytes.  order: empty.
 ///
 /// # Errors
 /// There are more fields than 2^32.
@@ -216,18 +218,19 @@ pub fn set_tag(
     bound: &[u8],
     walk: &Walk,
     commitments: &[[u8; HASH]],
+    order: &mut Vec<usize>,
 ) -> Outcome<[u8; HASH]> {
-    let mut order: Vec<usize> = (0..commitments.len()).collect();
-    order.sort_unstable_by_key(|index| walk.path_of(&walk.targets[*index]));
-    let mut head = Vec::with_capacity(64);
-    lp(&mut head, b"aegis-stream/v1/set")?;
-    lp(&mut head, dek_version)?;
+    order.extend(0..commitments.len());
+    order.sort_unstable_by_key(|index| walk.path_of(&walk.places.targets[*index]));
     let mut mac = hmac::Context::with_key(&keys.set);
-    mac.update(&head);
+    for part in [&b"aegis-stream/v1/set"[..], dek_version] {
+        mac.update(&u16::try_from(part.len()).map_err(|_| HandedBack)?.to_be_bytes());
+        mac.update(part);
+    }
     mac.update(bound);
     mac.update(&u32::try_from(commitments.len()).map_err(|_| HandedBack)?.to_be_bytes());
     for index in order {
-        mac.update(&commitments[index]);
+        mac.update(&commitments[*index]);
     }
     mac.sign().as_ref().try_into().map_err(|_| HandedBack)
 }

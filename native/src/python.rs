@@ -5,6 +5,7 @@ use crate::open::{head_of, open, session_of, Known};
 use crate::pieces::in_pieces;
 use crate::policy::Policy;
 use crate::protect::{protect, Limits, Made, Session, ID};
+use crate::room::Room;
 use crate::{guarded, HandedBack, Outcome};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -296,18 +297,19 @@ fn open_batch<'py>(
         pieces.len(),
         threads,
         |piece| {
+            let mut room = Room::default();
             let mut last = hint.lock().ok().and_then(|hint| hint.clone());
             let opened = pieces[piece]
                 .iter()
                 .map(|one| {
                     // Most events are of the session of the one before.
                     if let Some(known) = &last {
-                        if let Ok(opened) = open(one, known) {
+                        if let Ok(opened) = open(one, known, &mut room) {
                             return Ok((opened, known.clone()));
                         }
                     }
                     let known = guarded(|| find(&all, one))?;
-                    let opened = open(one, &known)?;
+                    let opened = open(one, &known, &mut room)?;
                     last = Some(known.clone());
                     Ok((opened, known))
                 })

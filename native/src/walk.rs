@@ -3,6 +3,7 @@
 use crate::fields::{field, head, Field, Head};
 use crate::json::{Names, Scanner};
 use crate::policy::{Nodes, Policy};
+use crate::room::Places;
 use crate::usual::Usual;
 use crate::{HandedBack, Outcome};
 use std::ops::Range;
@@ -34,13 +35,11 @@ pub struct Top {
     pub members: usize,
 }
 
+/// `places` must be empty at the beginning.
 pub struct Walk<'a, 'p> {
     pub scanner: Scanner<'a>,
     policy: &'p Policy,
-    pub targets: Vec<Target>,
-    pub arena: Vec<u8>,
-    path: Vec<u8>,
-    kinds: Vec<u8>,
+    pub places: Places,
     pub top: Top,
     /// What a reader's walk read on its way: a field for each target, and `_aegis`.
     pub read: Option<Read<'a>>,
@@ -72,34 +71,25 @@ impl<'a> Read<'a> {
 
 impl<'a, 'p> Walk<'a, 'p> {
     #[must_use]
-    pub fn new(scanner: Scanner<'a>, policy: &'p Policy) -> Self {
-        Walk {
-            scanner,
-            policy,
-            targets: Vec::with_capacity(16),
-            arena: Vec::with_capacity(512),
-            path: Vec::with_capacity(128),
-            kinds: Vec::with_capacity(16),
-            top: Top::default(),
-            read: None,
-        }
+    pub fn new(scanner: Scanner<'a>, policy: &'p Policy, places: Places) -> Self {
+        Walk { scanner, policy, places, top: Top::default(), read: None }
     }
 
     /// A walk through an encrypted event, where each sensitive value must be an encrypted field.
     #[must_use]
-    pub fn reading(scanner: Scanner<'a>, policy: &'p Policy, usual: Option<&'a Usual>) -> Self {
+    pub fn reading(scanner: Scanner<'a>, policy: &'p Policy, usual: Option<&'a Usual>, places: Places) -> Self {
         let read = Read { fields: Vec::with_capacity(16), head: None, usual };
-        Walk { read: Some(read), ..Walk::new(scanner, policy) }
+        Walk { read: Some(read), ..Walk::new(scanner, policy, places) }
     }
 
     #[must_use]
     pub fn path_of(&self, target: &Target) -> &[u8] {
-        &self.arena[target.path.clone()]
+        &self.places.arena[target.path.clone()]
     }
 
     #[must_use]
     pub fn kinds_of(&self, target: &Target) -> &[u8] {
-        &self.arena[target.kinds.clone()]
+        &self.places.arena[target.kinds.clone()]
     }
 
     /// Walk through the whole text, one object of at most `levels` levels.
@@ -122,7 +112,7 @@ impl<'a, 'p> Walk<'a, 'p> {
     /// Walk through an object; tells whether it is marked as an encrypted field.
     fn object(&mut self, left: usize, nodes: &Nodes) -> Outcome<bool> {
         let left = left.checked_sub(1).ok_or(HandedBack)?;
-        let is_top = self.kinds.is_empty();
+        let is_top = self.places.kinds.is_empty();
         let mut names = Names::new();
         let mut marked = false;
         let mut previous_end = None;
@@ -173,7 +163,7 @@ impl<'a, 'p> Walk<'a, 'p> {
                 None => self.scanner.value(left)?,
             }
             self.top.aegis = Some(value..self.scanner.at);
-            self.top.aegis_after = self.targets.len();
+            self.top.aegis_after = self.places.targets.len();
             self.top.aegis_cut = match *previous_end {
                 Some(end) => end..self.scanner.at,
                 None => start..start,
@@ -194,23 +184,23 @@ impl<'a, 'p> Walk<'a, 'p> {
         if label.is_none() && !self.at_container() {
             return self.scanner.scalar();
         }
-        let (path, kinds) = (self.path.len(), self.kinds.len());
-        self.path.push(b'/');
+        let (path, kinds) = (self.places.path.len(), self.places.kinds.len());
+        self.places.path.push(b'/');
         if name.iter().fold(false, |found, byte| found | matches!(byte, b'~' | b'/')) {
             for byte in name {
                 match byte {
-                    b'~' => self.path.extend_from_slice(b"~0"),
-                    b'/' => self.path.extend_from_slice(b"~1"),
-                    other => self.path.push(*other),
+                    b'~' => self.places.path.extend_from_slice(b"~0"),
+                    b'/' => self.places.path.extend_from_slice(b"~1"),
+                    other => self.places.path.push(*other),
                 }
             }
         } else {
-            self.path.extend_from_slice(name);
+            self.places.path.extend_from_slice(name);
         }
-        self.kinds.push(b'm');
+        self.places.kinds.push(b'm');
         let done = self.one(label, left, &after);
-        self.path.truncate(path);
-        self.kinds.truncate(kinds);
+        self.places.path.truncate(path);
+        self.places.kinds.truncate(kinds);
         done
     }
 
@@ -229,13 +219,13 @@ impl<'a, 'p> Walk<'a, 'p> {
             if label.is_none() && !self.at_container() {
                 self.scanner.scalar()?;
             } else {
-                let (path, kinds) = (self.path.len(), self.kinds.len());
-                self.path.push(b'/');
-                self.path.extend_from_slice(step.as_bytes());
-                self.kinds.push(b'i');
+                let (path, kinds) = (self.places.path.len(), self.places.kinds.len());
+                self.places.path.push(b'/');
+                self.places.path.extend_from_slice(step.as_bytes());
+                self.places.kinds.push(b'i');
                 self.one(label, left, &after)?;
-                self.path.truncate(path);
-                self.kinds.truncate(kinds);
+                self.places.path.truncate(path);
+                self.places.kinds.truncate(kinds);
             }
             index += 1;
             self.scanner.blank();
@@ -262,11 +252,11 @@ impl<'a, 'p> Walk<'a, 'p> {
             }
             self.found(start, label);
         } else if self.scanner.peek() == Some(b'{') {
-            let (targets, arena) = (self.targets.len(), self.arena.len());
+            let (targets, arena) = (self.places.targets.len(), self.places.arena.len());
             if self.object(left, nodes)? {
                 // The outermost sensitive value is encrypted whole; what was found inside is a part of it.
-                self.targets.truncate(targets);
-                self.arena.truncate(arena);
+                self.places.targets.truncate(targets);
+                self.places.arena.truncate(arena);
                 if let Some(read) = &mut self.read {
                     read.fields.truncate(targets);
                     read.field(&mut Scanner { text: self.scanner.text, at: start })?;
@@ -280,11 +270,11 @@ impl<'a, 'p> Walk<'a, 'p> {
     }
 
     fn found(&mut self, start: usize, label: u32) {
-        let path = self.arena.len();
-        self.arena.extend_from_slice(&self.path);
-        let kinds = self.arena.len();
-        self.arena.extend_from_slice(&self.kinds);
-        let end = self.arena.len();
-        self.targets.push(Target { span: start..self.scanner.at, path: path..kinds, kinds: kinds..end, label });
+        let path = self.places.arena.len();
+        self.places.arena.extend_from_slice(&self.places.path);
+        let kinds = self.places.arena.len();
+        self.places.arena.extend_from_slice(&self.places.kinds);
+        let end = self.places.arena.len();
+        self.places.targets.push(Target { span: start..self.scanner.at, path: path..kinds, kinds: kinds..end, label });
     }
 }

@@ -7,6 +7,7 @@ use aegis_stream_native::json::Scanner;
 use aegis_stream_native::open::{head_of, open, session_of, Known};
 use aegis_stream_native::policy::Policy;
 use aegis_stream_native::protect::{protect, Limits, Made, Session};
+use aegis_stream_native::room::Room;
 use libfuzzer_sys::fuzz_target;
 use std::sync::{Arc, LazyLock};
 
@@ -50,7 +51,7 @@ fuzz_target!(|data: &[u8]| {
     match mode % 4 {
         0 => {
             // As it is: nothing that was not written under the session's keys is opened.
-            assert!(open(rest, &KNOWN).is_err());
+            assert!(open(rest, &KNOWN, &mut Room::default()).is_err());
             if let Ok(text) = session_of(rest) {
                 let _ = head_of(&text);
             }
@@ -58,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
         1 => {
             // Whatever a writer takes, a reader gives back.
             if let Some(text) = protected(rest) {
-                let opened = open(&text, &KNOWN).expect("it was just written");
+                let opened = open(&text, &KNOWN, &mut Room::default()).expect("it was just written");
                 assert_eq!(meaning(&opened.event), meaning(rest));
                 assert_eq!(opened.source.as_deref(), Some("t/0/1"));
             }
@@ -77,7 +78,7 @@ fuzz_target!(|data: &[u8]| {
                     return;
                 }
             }
-            if let Ok(opened) = open(&text, &KNOWN) {
+            if let Ok(opened) = open(&text, &KNOWN, &mut Room::default()) {
                 let (event, written) = (meaning(&opened.event), meaning(EVENT));
                 assert_eq!(event["actor_id"], written["actor_id"]);
                 assert_eq!(event["event_id"], written["event_id"]);

@@ -2,11 +2,12 @@ use super::{known, policy, protected};
 use crate::crypto::is_hex_of;
 use crate::fields::{is_source, is_timestamp};
 use crate::open::{head_of, open, session_of};
+use crate::room::Room;
 use crate::{HandedBack, Outcome};
 
 /// Open under the policy it was written under; the event and its source.
 fn opened(text: &str, id_is_public: bool) -> Outcome<(String, Option<String>)> {
-    let event = open(text.as_bytes(), &known(policy(&[("/x/*/0", false)], &[], id_is_public)))?;
+    let event = open(text.as_bytes(), &known(policy(&[("/x/*/0", false)], &[], id_is_public)), &mut Room::default())?;
     Ok((String::from_utf8(event.event).unwrap(), event.source))
 }
 

@@ -1,15 +1,17 @@
 use super::policy;
 use crate::json::Scanner;
 use crate::policy::Policy;
+use crate::room::Places;
 use crate::walk::Walk;
 
 /// (path, kinds, value, label) of each sensitive value; None where the text is handed back.
 fn found(text: &str, policy: &Policy) -> Option<Vec<(String, String, String, u32)>> {
-    let mut walk = Walk::new(Scanner::checked(text.as_bytes()).ok()?, policy);
+    let mut walk = Walk::new(Scanner::checked(text.as_bytes()).ok()?, policy, Places::default());
     walk.run(4).ok()?;
     let shown = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     Some(
-        walk.targets
+        walk.places
+            .targets
             .iter()
             .map(|one| {
                 let value = &text[one.span.clone()];
@@ -81,7 +83,7 @@ fn what_is_no_event_is_handed_back() {
 /// The event without `_aegis`, and how many sensitive values stood before it.
 fn without(text: &str) -> (String, usize) {
     let plain = policy(&[], &[], true);
-    let mut walk = Walk::new(Scanner::checked(text.as_bytes()).unwrap(), &plain);
+    let mut walk = Walk::new(Scanner::checked(text.as_bytes()).unwrap(), &plain, Places::default());
     walk.run(4).unwrap();
     assert_eq!(&text[walk.top.aegis.clone().unwrap()], "[1]");
     let cut = walk.top.aegis_cut.clone();
