@@ -27,7 +27,7 @@ $(VENV)/.tests: requirements/core.txt tools/kafka/pom.xml | $(VENV)/.python
 	@tools/setup.sh tests $(VENV)
 	@touch $@
 
-$(VENV)/.native: native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs) | $(VENV)/.python
+$(VENV)/.native: native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs native/src/python/*.rs) | $(VENV)/.python
 	@tools/setup.sh native $(VENV)
 	@touch $@
 

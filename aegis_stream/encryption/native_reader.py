@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from aegis_stream.pii import Policy
     from aegis_stream.session import SessionKeys
 
-_new = tuple.__new__  # a named tuple's own way takes three times as long
 _TRIES = 4
 """How often in a batch the rest is tried anew once a session was learned."""
 
@@ -53,7 +52,7 @@ class NativeReader:
             known = len(self._sessions)
             answers: list[Opened | None]
             answers, left = self._module.open_batch(
-                self._sessions, rest, loads=orjson.loads, new=_new, result=Opened, threads=self._threads
+                self._sessions, rest, loads=orjson.loads, result=Opened, threads=self._threads
             )
             if left == 0:
                 results += cast("list[Opened]", answers)

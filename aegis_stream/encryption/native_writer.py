@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from aegis_stream.pii import Classifier
 
 _NO_LIMIT = 2**62
-_new = tuple.__new__  # a named tuple's own way takes three times as long
 
 
 class Done(NamedTuple):
@@ -56,7 +55,6 @@ class NativeWriter:
             list(raw),
             None if sources is None else list(sources),
             at.decode(),
-            new=_new,
             result=Protected,
             rest=NO_STRINGS,
             output_bytes=self._output_bytes,

@@ -15,6 +15,7 @@ pub mod policy;
 pub mod protect;
 #[cfg(feature = "python")]
 mod python;
+pub mod random;
 pub mod room;
 #[cfg(test)]
 mod tests;
