@@ -1,4 +1,4 @@
-"""Writer and reader through their public doors: values, sessions, signatures, and what neither may do."""
+"""Writer and reader through their public doors: values, sessions, batches, and what a writer refuses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,9 @@ import pytest
 
 import aegis_stream
 from aegis_stream.encryption import (
-    DekSource,
     Opened,
-    PIIDecryptor,
-    PIIEncryptor,
     Protected,
-    ReadingKey,
     Rejected,
-    SingleDek,
     Unreadable,
     create_pii_decryptor,
     create_pii_enricher,
@@ -28,42 +23,14 @@ from aegis_stream.encryption import (
 from aegis_stream.errors import (
     ConfigurationError,
     EventRefusedError,
-    EventUnreadableError,
     KeyRefusedError,
     ReadReason,
     WriteReason,
 )
-from aegis_stream.hybrid import HybridKEM, HybridPrivateKey
 from aegis_stream.pii import PII_FIELDS, Policy
 from aegis_stream.session import SessionLimits
 from aegis_stream.session_signer import SessionSigner
-
-PAIR = HybridKEM.generate_keypair()
-PRIVATE = HybridPrivateKey.from_bytes(PAIR.private)
-VERSION = "dek-v1-20260101"
-EVENT: dict[str, Any] = {
-    "event_id": "e-1",
-    "kind": "proposal",
-    "actor_id": "alice",
-    "nested": [{"signer_id": 7, "open": True}],
-    "workflow_id": None,
-}
-
-
-def enricher(**options: Any) -> PIIEncryptor:  # noqa: ANN401
-    """Make an encryptor for the file's key."""
-    return PIIEncryptor(public_key=PAIR.public, dek_version=VERSION, **options)
-
-
-def decryptor(**options: Any) -> PIIDecryptor:  # noqa: ANN401
-    """Make a decryptor for the file's key."""
-    return create_pii_decryptor(private_key=PAIR.private, dek_version=VERSION, **options)
-
-
-def protect(event: dict[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Protect one event."""
-    return enricher(**options)(event)
-
+from tests.support.one_dek import EVENT, PAIR, VERSION, Signed, decryptor, enricher, protect
 
 VALUES = [
     "text",
@@ -236,25 +203,6 @@ def test_an_old_session_is_replaced() -> None:
     assert writer(EVENT)["_aegis"]["kem"] != first
 
 
-def test_counts_name_fields_and_reasons() -> None:
-    """They feed the metrics; spellings that a producer chose stay out."""
-    writer = enricher(policy=Policy(pointers=("/x",)))
-    writer.protect_batch([b'{"actorId":1,"x":{"_encrypted":1},"y":{"_ciphertext":1}}'] * 2 + [b"", b"{"])
-    assert writer.stats.fields == {"actor_id": 2, "pointer": 2, "_encrypted": 2}
-    assert writer.stats.rejected == {"not-json": 2}
-    assert (writer.stats.events, writer.stats.batches) == (2, 1)
-    assert writer.stats.priority("actor_id") == "high"
-    assert writer.stats.priority("pointer") == "custom"
-
-
-def test_counts_survive_many_shapes() -> None:
-    """Shapes are forgotten within a bound; what they counted is not."""
-    writer = enricher()
-    writer.protect_batch([b'{"n%d":{"actor_id":1}}' % number for number in range(1500)])
-    assert writer.stats.fields == {"actor_id": 1500}
-    assert len(writer.stats._shapes) <= 1024
-
-
 def test_sensitive_strings_are_given_where_they_are_asked_for() -> None:
     """Keys and headers are guarded with them."""
     raw = orjson.dumps(
@@ -296,127 +244,6 @@ def test_a_path_beyond_its_prefix_is_refused() -> None:
     assert enricher().protect_batch([raw]) == [Rejected(WriteReason.TOO_LONG, "/" + "x" * 65_536 + "/actor_id")]
 
 
-class Signed:
-    """A DekSource that knows one signer."""
-
-    def __init__(self, signer: SessionSigner, *, signed: bool) -> None:
-        self.generation = 1
-        self.answer: bytes | ReadReason = signer.public
-        self.key_id = signer.key_id
-        self.signed = signed
-
-    def reading_key(self, version: str) -> ReadingKey | ReadReason:
-        return ReadingKey(
-            version=version,
-            decapsulate=PRIVATE.decapsulate,
-            public_key=PAIR.public,
-            policy=Policy.default(),
-            signed=self.signed,
-        )
-
-    def session_signer(self, key_id: str, version: str) -> bytes | ReadReason:
-        assert version == VERSION
-        return self.answer if key_id == self.key_id else ReadReason.SIGNER_UNKNOWN
-
-
-def judge(source: DekSource, event: dict[str, Any]) -> ReadReason | None:
-    """Return why a reader refuses an event, or None."""
-    (result,) = PIIDecryptor(source).open_batch([orjson.dumps(event)])
-    return result.reason if isinstance(result, Unreadable) else None
-
-
-def test_signed_sessions_are_judged_by_the_manifest() -> None:
-    """Without a signature anybody who may write to the topic could write an event of his own."""
-    signer = SessionSigner.generate()
-    good, unsigned = protect(EVENT, signer=signer), protect(EVENT)
-    foreign = protect(EVENT, signer=SessionSigner.generate())
-    forged = copy.deepcopy(good)
-    forged["_aegis"]["sig"] = base64.b64encode(bytes(64)).decode()
-    required, allowed = Signed(signer, signed=True), Signed(signer, signed=False)
-    assert [judge(required, event) for event in (good, unsigned, foreign, forged)] == [
-        None,
-        ReadReason.UNSIGNED,
-        ReadReason.SIGNER_UNKNOWN,
-        ReadReason.SIGNATURE,
-    ]
-    assert [judge(allowed, event) for event in (good, unsigned, foreign, forged)] == [
-        None,
-        None,
-        ReadReason.SIGNER_UNKNOWN,
-        ReadReason.SIGNATURE,
-    ]
-
-
-def test_a_reader_may_demand_signatures_that_the_manifest_does_not() -> None:
-    """More, never less."""
-    reader = PIIDecryptor(Signed(SessionSigner.generate(), signed=False), require_signed=True)
-    assert reader.open_batch([orjson.dumps(protect(EVENT))]) == [Unreadable(ReadReason.UNSIGNED, "", VERSION)]
-
-
-def test_a_revoked_signer_is_refused_in_a_known_session() -> None:
-    """A cached judgement ends with the manifest that it was made under."""
-    signer = SessionSigner.generate()
-    source = Signed(signer, signed=True)
-    reader, raw = PIIDecryptor(source), orjson.dumps(protect(EVENT, signer=signer))
-    assert isinstance(reader.open_batch([raw])[0], Opened)
-    source.answer, source.generation = ReadReason.SIGNER_REVOKED, 2
-    assert reader.open_batch([raw]) == [Unreadable(ReadReason.SIGNER_REVOKED, "", VERSION)]
-
-
-def test_a_session_that_differs_in_its_signature_is_judged_anew() -> None:
-    """An attacker could otherwise ride on a session that was judged before."""
-    signer = SessionSigner.generate()
-    good = protect(EVENT, signer=signer)
-    forged = copy.deepcopy(good)
-    forged["_aegis"]["sig"] = base64.b64encode(bytes(64)).decode()
-    reader = PIIDecryptor(Signed(signer, signed=True))
-    results = reader.open_batch([orjson.dumps(event) for event in (good, forged, good)])
-    assert [isinstance(result, Opened) for result in results] == [True, False, True]
-
-
-def test_cached_sessions_stay_bounded() -> None:
-    """An attacker chooses encapsulations."""
-    reader = decryptor()
-    reader._sessions._capacity = 3
-    events = [orjson.dumps(protect(EVENT)) for _ in range(6)]
-    assert all(isinstance(result, Opened) for result in reader.open_batch(events * 2))
-    assert len(reader._sessions._derived) == 3
-    assert len(reader._sessions._judged) <= 3
-
-
-def test_no_value_is_released_before_all_have_passed() -> None:
-    """One bad field makes the whole event unreadable, and the error names rule and path only."""
-    protected = protect({**EVENT, "decision_actor": "secret-value"})
-    protected["workflow_id"]["_plaintext_hash"] = "0" * 64
-    with pytest.raises(EventUnreadableError) as refused:
-        decryptor()(protected)
-    error = refused.value
-    assert (error.reason, error.path, error.dek_version) == (ReadReason.COMMITMENT, "/workflow_id", VERSION)
-    assert "secret-value" not in str(error)
-
-
-def test_another_dek_version_is_unknown_to_a_single_key() -> None:
-    """It never tries a key on a version that is not its own."""
-    other = create_pii_enricher(public_key=PAIR.public, dek_version="dek-v2-20260101")(EVENT)
-    with pytest.raises(EventUnreadableError) as refused:
-        decryptor()(other)
-    assert refused.value.reason == ReadReason.DEK_UNKNOWN
-
-
-def test_a_dict_that_is_no_json_is_unreadable() -> None:
-    """An error of our tree, whatever is given."""
-    with pytest.raises(EventUnreadableError) as refused:
-        decryptor()({"a": float("nan")})
-    assert refused.value.reason == ReadReason.NUMBER
-
-
-def test_a_decryptor_takes_one_key() -> None:
-    """Two would leave open which is tried."""
-    for options in ({}, {"private_key": PAIR.private, "kek": aegis_stream.get_kek_provider("in_memory")}):
-        with pytest.raises(ConfigurationError):
-            create_pii_decryptor(dek_version=VERSION, **options)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     "version", ["", "dek-v0-20260101", "dek-v1-20260231", "dek-v1-2026", "DEK-v1-20260101", "dek-v1-20260101\n"]
 )
@@ -429,7 +256,7 @@ def test_a_dek_version_has_its_form(version: str) -> None:
 def test_the_guide_s_snippet_runs_and_can_be_undone() -> None:
     """But for the package's name, as it stands in the guide."""
     from aegis_stream import get_kek_provider  # noqa: PLC0415 - the snippet's own imports
-    from aegis_stream.encryption import create_pii_decryptor, create_pii_enricher  # noqa: PLC0415
+    from aegis_stream.encryption import create_pii_enricher  # noqa: PLC0415
     from aegis_stream.pipeline import TelemetryPipeline  # noqa: PLC0415
 
     kek = get_kek_provider("in_memory")
@@ -459,22 +286,3 @@ def test_results_show_no_value() -> None:
         Signed(SessionSigner.generate(), signed=True).reading_key(VERSION)
     )
     assert json.loads(protected.value)["kind"] == "public"
-
-
-def test_shapes_with_long_paths_are_counted_and_not_kept() -> None:
-    """Producers choose the paths; a thousand shapes of megabytes would fill the memory of both sides."""
-    writer = PIIEncryptor(public_key=PAIR.public, dek_version=VERSION, engine="python")
-    private = HybridPrivateKey.from_bytes(PAIR.private)
-    source = SingleDek(
-        dek_version=VERSION, public_key=PAIR.public, decapsulate=private.decapsulate, policy=Policy.default()
-    )
-    reader = PIIDecryptor(source, engine="python")
-    raw = orjson.dumps({f"{'n' * 60_000}{number}": {"actor_id": "alice"} for number in range(3)})
-    (result,) = writer.protect_batch([raw])
-    assert isinstance(result, Protected)
-    (opened,) = reader.open_batch([result.value])
-    assert isinstance(opened, Opened)
-    assert orjson.dumps(opened.event) == raw
-    assert writer.stats.fields == {"actor_id": 3}
-    assert not writer.stats._shapes
-    assert not reader._shapes

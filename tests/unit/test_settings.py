@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from aegis_stream.errors import AegisError, ConfigurationError, KeyReason, KeyRefusedError
-from aegis_stream.secret_files import check_secret_file, read_public_file, read_secret_file, write_secret_file
+from aegis_stream.errors import ConfigurationError, KeyReason, KeyRefusedError
 from aegis_stream.settings import Settings, load_settings, reference
+from tests.support.secret_file import secret_file
 
 ROOT = Path(__file__).parents[2]
 SEED = base64.b64encode(bytes(range(32))).decode()
@@ -34,14 +34,6 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("AEGIS_"):
             monkeypatch.delenv(name)
-
-
-def secret_file(folder: Path, text: str, *, mode: int = 0o600, name: str = "secret") -> Path:
-    """Make a secret's file."""
-    path = folder / name
-    path.write_text(text + "\n")
-    path.chmod(mode)
-    return path
 
 
 def test_defaults_are_those_of_the_documentation() -> None:
@@ -207,18 +199,6 @@ def test_a_secret_that_others_can_reach_is_refused(monkeypatch: pytest.MonkeyPat
     assert "chmod 600" in caught.value.remedy
 
 
-def test_a_mounted_secret_may_be_readable_by_its_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Kubernetes gives a pod with an fsGroup secrets of root's with mode 0440: that is the one way to read them."""
-    path = secret_file(tmp_path, SEED, mode=0o440)
-    own = os.geteuid()
-    monkeypatch.setattr(os, "geteuid", lambda: own + 1)  # the file is another user's; giving it away needs root
-    assert read_secret_file(path, name="X") == SEED
-
-    path.chmod(0o444)
-    with pytest.raises(KeyRefusedError):
-        read_secret_file(path, name="X")
-
-
 def test_a_public_key_file_may_have_any_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Public keys are long, so they come in files too, and nobody has to hide them."""
     keys = [base64.b64encode(bytes([number]) * 1344).decode() for number in (1, 2)]
@@ -226,45 +206,6 @@ def test_a_public_key_file_may_have_any_mode(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("AEGIS_AGENT_PUBLIC_KEY_FILE", str(path))
 
     assert len(load_settings().agent_public_keys) == 2
-
-
-@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "large", "binary"])
-def test_a_file_that_is_no_secret_is_refused(tmp_path: Path, kind: str) -> None:
-    """Each with what is wrong about it, and none with what stands in it."""
-    path = tmp_path / "f"
-    if kind == "folder":
-        path.mkdir(mode=0o700)
-    elif kind != "missing":
-        path.write_bytes({"empty": b"\n", "large": b"A" * 70_000, "binary": b"canary\xff"}[kind])
-        path.chmod(0o600)
-    with pytest.raises(AegisError) as caught:
-        read_secret_file(path, name="AEGIS_X_FILE")
-
-    assert "AEGIS_X_FILE" in str(caught.value)
-    assert "canary" not in "".join(traceback.format_exception(caught.value))
-
-
-@pytest.mark.parametrize("kind", ["missing", "large", "binary"])
-def test_a_public_file_that_is_no_text_is_refused(tmp_path: Path, kind: str) -> None:
-    """A wrong path in a command is the commonest mistake there is."""
-    path = tmp_path / "f"
-    if kind != "missing":
-        path.write_bytes({"large": b"A" * 70_000, "binary": b"canary\xff"}[kind])
-    with pytest.raises(ConfigurationError) as caught:
-        read_public_file(path, name="--policy")
-
-    assert str(caught.value).startswith("--policy: the file ")
-    assert "canary" not in "".join(traceback.format_exception(caught.value))
-
-
-def test_a_tls_key_is_checked_like_a_secret(tmp_path: Path) -> None:
-    """The TLS library reads it by itself and would not mind."""
-    with pytest.raises(KeyRefusedError):
-        check_secret_file(secret_file(tmp_path, "x", mode=0o644), name="X")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
-        check_secret_file(tmp_path / "missing", name="X")
-    with pytest.raises(ConfigurationError, match="no regular file"):
-        check_secret_file(Path("/dev/null"), name="X")
 
 
 def test_keys_may_be_given_as_bytes() -> None:
@@ -275,21 +216,6 @@ def test_keys_may_be_given_as_bytes() -> None:
     for wrong in ({"pseudonym_key": bytes(31)}, {"pseudonym_key": 5}, {"agent_public_keys": [b"\x01"]}):
         with pytest.raises(ConfigurationError, match="is not canonical base64"):
             load_settings(**wrong)
-
-
-def test_a_written_secret_is_private_and_never_overwritten(tmp_path: Path) -> None:
-    """The other key would be lost, and with it what it protects."""
-    path = tmp_path / "key"
-    write_secret_file(path, SEED)
-
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert read_secret_file(path, name="X") == SEED
-    check_secret_file(path, name="X")
-    with pytest.raises(ConfigurationError, match="never overwritten"):
-        write_secret_file(path, "other")
-    assert path.read_text() == SEED + "\n"
-    with pytest.raises(ConfigurationError, match="cannot be written"):
-        write_secret_file(tmp_path / "no" / "folder", "x")
 
 
 def test_a_missing_setting_is_asked_for_by_its_variable() -> None:
