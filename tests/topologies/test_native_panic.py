@@ -12,7 +12,8 @@ import pytest
 from aegis_stream.encryption import PIIEncryptor, Protected
 from aegis_stream.encryption.engine import find_native
 from aegis_stream.hybrid import HybridKEM
-from tests.topologies.test_pipeline import record_list, running
+from tests.support.pipeline_line import running
+from tests.support.records import record_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
