@@ -66,7 +66,7 @@ check: lint ## lint and the unit tests: under a minute
 	@$(PYTEST) -q -n 2 --dist loadfile tests/unit
 
 .PHONY: test
-test: setup lint native-check ## everything that must hold: under 10 minutes
+test: setup lint native-check ## everything that must hold: about 10 minutes
 	@$(PYTEST) -q -n 2 --dist loadfile --durations=15 -m "not chaos and not e2e" $(PYTEST_ARGS) | tee .cache/tests.txt
 
 .PHONY: coverage
